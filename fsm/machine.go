@@ -1,0 +1,135 @@
+package fsm
+
+import "fmt"
+
+// Machine is one session's state. Fire moves it by the table, or returns an
+// [*IllegalError] and moves nothing.
+type Machine interface {
+	State() State
+	Fire(Input) (State, error)
+}
+
+// IllegalError says that the table has no row for an input in a state: the peer
+// sent a reply that its command cannot get, or the caller of Fire is wrong.
+type IllegalError struct {
+	State State
+	Input Input
+}
+
+// Error implements error.
+func (e *IllegalError) Error() string {
+	return fmt.Sprintf("fsm: %v cannot happen in state %v", e.Input, e.State)
+}
+
+// Compiled is the table as an array: one octet a machine, one look-up a step, no
+// allocation. The zero value is a machine in Idle.
+type Compiled struct{ state State }
+
+// State returns the current state.
+func (m *Compiled) State() State { return m.state }
+
+// Fire implements [Machine].
+func (m *Compiled) Fire(i Input) (State, error) {
+	to, ok := Next(m.state, i)
+	if !ok {
+		return m.state, &IllegalError{m.state, i}
+	}
+	m.state = to
+	return to, nil
+}
+
+// Next returns where i leads from s, and whether the table has such a row.
+func Next(s State, i Input) (State, bool) {
+	if s >= numStates || i >= numInputs {
+		return s, false
+	}
+	to := next[s][i]
+	return to, to != none
+}
+
+// May reports whether c may be sent by a client that stands in s. What may only be
+// answered there, having been sent before, may not.
+func May(s State, c Command) bool {
+	return s < numStates && c < numCommands && sendable[s]&(1<<c) != 0
+}
+
+// Fold returns where a client that stands in s will stand when c has got the reply
+// it hopes for. It is how the sender's cursor runs ahead of the replies. A command
+// with no such row, because s is already beside the plan, leaves s as it is.
+func Fold(s State, c Command) State {
+	if to, ok := Next(s, On(c, c.Expect())); ok {
+		return to
+	}
+	return s
+}
+
+// Edge is one legal pair of state and input, and where it leads.
+type Edge struct {
+	From     State
+	Input    Input
+	To       State
+	InFlight bool // may be answered in From but not sent there
+	Ref      string
+}
+
+// Edges returns every legal pair in the order of the states and the inputs.
+func Edges() []Edge {
+	var all []Edge
+	for s := range numStates {
+		for i := range numInputs {
+			if to, ok := Next(s, i); ok {
+				all = append(all, Edge{s, i, to, !i.Signal() && i.Class() != Gone && !May(s, i.Command()), refs[s][i]})
+			}
+		}
+	}
+	return all
+}
+
+// none marks the pairs for which the table has no row.
+const none = Fault
+
+var (
+	next     [numStates][numInputs]State
+	refs     [numStates][numInputs]string
+	sendable [numStates]uint32 // bit c: command c may be sent here
+)
+
+func init() { compile(exchanges, jumps) }
+
+// compile fills the arrays. Two rows for one pair are a mistake in the table: it
+// panics, since the last one would win in silence.
+func compile(exchanges []Exchange, jumps []Jump) {
+	for s := range next {
+		sendable[s] = 0
+		for i := range next[s] {
+			next[s][i], refs[s][i] = none, ""
+		}
+	}
+	set := func(s State, i Input, to State, ref string) {
+		if next[s][i] != none {
+			panic(fmt.Sprintf("fsm: two rows for %v in state %v", i, s))
+		}
+		next[s][i], refs[s][i] = to, ref
+	}
+	for _, x := range exchanges {
+		for _, s := range x.In {
+			if !x.InFlight {
+				sendable[s] |= 1 << x.Command
+			}
+			for class, to := range x.On {
+				switch to {
+				case Fault:
+				case Stay:
+					set(s, On(x.Command, Class(class)), s, x.Ref)
+				default:
+					set(s, On(x.Command, Class(class)), to, x.Ref)
+				}
+			}
+		}
+	}
+	for _, j := range jumps {
+		for _, s := range j.In {
+			set(s, j.Signal, j.To, j.Ref)
+		}
+	}
+}
