@@ -39,7 +39,7 @@ var exchanges = []Exchange{
 	// command      sent in                  2yz         3yz             4yz     5yz
 	{Connect, in(Greeting), [4]State{Greeted, fault, Failed, Failed}, false, "RFC 5321 §3.1"},
 	{Ehlo, in(Greeted), [4]State{Ready, fault, Failed, Legacy}, false, "RFC 5321 §4.1.1.1"},
-	{Helo, in(Legacy), [4]State{Ready, fault, Failed, Failed}, false, "RFC 5321 §4.1.1.1"},
+	{Helo, in(Greeted, Legacy), [4]State{Ready, fault, Failed, Failed}, false, "RFC 5321 §4.1.1.1"},
 	{Lhlo, in(Greeted), [4]State{Ready, fault, Failed, Failed}, false, "RFC 2033 §4.1"},
 	{StartTLS, in(Ready), [4]State{Handshake, fault, stay, stay}, false, "RFC 3207 §4"},
 
