@@ -77,7 +77,7 @@ var commands = [numCommands]traits{
 	EndOfData:     {"END-OF-DATA", "", Positive, anywhere, 10 * minute, "sending the end of data"},
 	Bdat:          {"BDAT", "BDAT", Positive, anywhere, 3 * minute, "sending a BDAT chunk"},
 	BdatLastPart:  {"BDAT-LAST+", "", Positive, anywhere, 10 * minute, "sending the last BDAT chunk"},
-	BdatLast:      {"BDAT-LAST", "BDAT", Positive, anywhere, 10 * minute, "sending the last BDAT chunk"},
+	BdatLast:      {"BDAT-LAST", "BDAT", Positive, endsGroup, 10 * minute, "sending the last BDAT chunk"},
 	Rset:          {"RSET", "RSET", Positive, anywhere, fiveMinute, "sending RSET"},
 	Noop:          {"NOOP", "NOOP", Positive, endsGroup, fiveMinute, "sending NOOP"},
 	Vrfy:          {"VRFY", "VRFY", Positive, endsGroup, fiveMinute, "sending VRFY"},
@@ -105,8 +105,18 @@ func (c Command) Verb() string { return commands[c].verb }
 func (c Command) Expect() Class { return commands[c].expect }
 
 // EndsGroup reports whether nothing may be pipelined behind the command until its
-// reply has come (RFC 2920 §3.1, RFC 3207 §4, RFC 4954 §4).
+// reply has come (RFC 2920 §3.1, RFC 3207 §4, RFC 4954 §4). For the last chunk it is
+// almost so; see [Command.MayPrecede].
 func (c Command) EndsGroup() bool { return commands[c].endGroup }
+
+// MayPrecede reports whether next may be sent while c is the last command in flight.
+// Beside what [Command.EndsGroup] says, RSET and QUIT may stand behind the last chunk.
+// A MAIL may not: chunks go out before the replies to RCPT are in, and if all of those
+// are refusals the transaction stays open, the MAIL is refused as nested, and the next
+// message's recipients join the last one's sender. RSET between the two prevents it.
+func (c Command) MayPrecede(next Command) bool {
+	return !c.EndsGroup() || c == BdatLast && (next == Rset || next == Quit)
+}
 
 // Patience returns how long the reply to the command may take, from RFC 5321
 // §4.5.3.2; commands without a figure there have five minutes. QUIT has one

@@ -37,10 +37,12 @@ func in(s ...State) []State { return s }
 
 var exchanges = []Exchange{
 	// command      sent in                  2yz         3yz             4yz     5yz
-	{Connect, in(Greeting), [4]State{Greeted, fault, Failed, Failed}, false, "RFC 5321 §3.1"},
-	{Ehlo, in(Greeted), [4]State{Ready, fault, Failed, Legacy}, false, "RFC 5321 §4.1.1.1"},
-	{Helo, in(Greeted, Legacy), [4]State{Ready, fault, Failed, Failed}, false, "RFC 5321 §4.1.1.1"},
-	{Lhlo, in(Greeted), [4]State{Ready, fault, Failed, Failed}, false, "RFC 2033 §4.1"},
+
+	// Whoever is not served says QUIT all the same (RFC 5321 §4.1.1.10), hence Refused.
+	{Connect, in(Greeting), [4]State{Greeted, fault, Refused, Refused}, false, "RFC 5321 §3.1"},
+	{Ehlo, in(Greeted), [4]State{Ready, fault, Refused, Legacy}, false, "RFC 5321 §4.1.1.1"},
+	{Helo, in(Greeted, Legacy), [4]State{Ready, fault, Refused, Refused}, false, "RFC 5321 §4.1.1.1"},
+	{Lhlo, in(Greeted), [4]State{Ready, fault, Refused, Refused}, false, "RFC 2033 §4.1"},
 	{StartTLS, in(Ready), [4]State{Handshake, fault, stay, stay}, false, "RFC 3207 §4"},
 
 	{Auth, in(Ready), [4]State{stay, Authenticating, stay, stay}, false, "RFC 4954 §4"},
@@ -53,34 +55,63 @@ var exchanges = []Exchange{
 	{Saml, in(Ready), [4]State{Sender, fault, stay, stay}, false, "RFC 821 §3.4"},
 	{Rcpt, in(Sender), [4]State{Recipients, fault, stay, stay}, false, "RFC 5321 §3.3"},
 	{Rcpt, in(Recipients), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §3.3"},
+
+	// A 2yz to DATA is a fault, in flight too: nobody knows whether such a server waits
+	// for content. The end of data, accepted or not, clears the buffers; so does BDAT
+	// LAST. In LMTP every recipient has its reply and only the last one ends it.
 	{Data, in(Recipients), [4]State{fault, Content, stay, stay}, false, "RFC 5321 §3.3"},
 	{EndOfDataPart, in(Content), [4]State{stay, fault, stay, stay}, false, "RFC 2033 §4.2"},
 	{EndOfData, in(Content, LoneDot), [4]State{Ready, fault, Ready, Ready}, false, "RFC 5321 §4.1.1.4"},
-	{Bdat, in(Recipients), [4]State{stay, fault, Sender, Sender}, false, "RFC 3030 §2"},
-	{BdatLastPart, in(Recipients), [4]State{stay, fault, stay, stay}, false, "RFC 2033 §4.3"},
-	{BdatLast, in(Recipients), [4]State{Ready, fault, Ready, Ready}, false, "RFC 3030 §2"},
 
+	// A chunk is accepted for itself and promises nothing about the message. After a
+	// refused one the server may hold on to the transaction or not: no chunk may follow,
+	// and nobody says where a RCPT or a MAIL would land. RSET puts an end to it.
+	{Bdat, in(Recipients), [4]State{Chunks, fault, Spoiled, Spoiled}, false, "RFC 3030 §2"},
+	{Bdat, in(Chunks), [4]State{stay, fault, Spoiled, Spoiled}, false, "RFC 3030 §2"},
+	{BdatLastPart, in(Recipients, Chunks), [4]State{stay, fault, stay, stay}, false, "RFC 2033 §4.3"},
+	{BdatLast, in(Recipients, Chunks), [4]State{Ready, fault, Ready, Ready}, false, "RFC 3030 §2"},
+
+	// In flight only. MAIL was refused (Ready) or all recipients were (Sender), so what
+	// follows is moot. A server that takes a moot chunk has a transaction of its own
+	// making, which must go. Behind a refused chunk come the replies to the chunks that
+	// followed it, one or, in LMTP, perhaps several to the last.
 	{Rcpt, in(Ready), [4]State{stay, fault, stay, stay}, true, "RFC 2920 §3.1"},
 	{Data, in(Ready, Sender), [4]State{fault, LoneDot, stay, stay}, true, "RFC 2920 §3.1"},
-	{Bdat, in(Ready, Sender), [4]State{stay, fault, stay, stay}, true, "RFC 3030 §2"},
-	{BdatLast, in(Ready, Sender), [4]State{stay, fault, stay, stay}, true, "RFC 3030 §2"},
+	{Bdat, in(Ready), [4]State{Spoiled, fault, stay, stay}, true, "RFC 2920 §3.1"},
+	{BdatLast, in(Ready), [4]State{stay, fault, stay, stay}, true, "RFC 2920 §3.1"},
+	{Bdat, in(Sender), [4]State{Spoiled, fault, Spoiled, Spoiled}, true, "RFC 3030 §2"},
+	{BdatLast, in(Sender), [4]State{Spoiled, fault, Spoiled, Spoiled}, true, "RFC 3030 §2"},
+	{Bdat, in(Spoiled), [4]State{stay, fault, stay, stay}, true, "RFC 3030 §2"},
+	{BdatLastPart, in(Spoiled), [4]State{stay, fault, stay, stay}, true, "RFC 2033 §4.3"},
+	{BdatLast, in(Spoiled), [4]State{stay, fault, stay, stay}, true, "RFC 3030 §2"},
 
-	{Rset, in(Ready, Sender, Recipients), [4]State{Ready, fault, Failed, Failed}, false, "RFC 5321 §4.1.1.5"},
+	// RSET cannot fail (RFC 5321 §4.1.1.5). Where it does, replies have come out of step
+	// with commands, and a QUIT would only be one more command to be mistaken.
+	{Rset, in(Ready, Sender, Recipients, Chunks, Spoiled), [4]State{Ready, fault, Failed, Failed}, false, "RFC 5321 §4.1.1.5"},
+
+	// A server must bear these at any time (RFC 5321 §4.1.4). Inside a transaction they
+	// would hold it open for nothing and end a pipelined group, so they wait for Ready.
 	{Noop, in(Ready), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §4.1.1.9"},
 	{Vrfy, in(Ready), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §4.1.1.6"},
 	{Expn, in(Ready), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §4.1.1.7"},
 	{Help, in(Ready), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §4.1.1.8"},
 	{Other, in(Ready), [4]State{stay, fault, stay, stay}, false, "RFC 5321 §4.3.2"},
-	{Quit, in(Greeted, Legacy, Ready, Sender, Recipients), [4]State{Closed, fault, Closed, Closed}, false, "RFC 5321 §4.1.1.10"},
+
+	// Whatever answers QUIT, or nothing at all, the session has ended in order.
+	{
+		Quit, in(Greeted, Legacy, Refused, Ready, Sender, Recipients, Chunks, Spoiled),
+		[4]State{Closed, Closed, Closed, Closed}, false, "RFC 5321 §4.1.1.10",
+	},
 }
 
-var live = in(Connecting, Greeting, Greeted, Legacy, Handshake, Authenticating, Ready, Sender, Recipients, Content, LoneDot)
+var live = in(Connecting, Greeting, Greeted, Legacy, Refused, Handshake, Authenticating,
+	Ready, Sender, Recipients, Chunks, Content, LoneDot, Spoiled)
 
 var jumps = []Jump{
 	{Dial, in(Idle), Connecting, "RFC 5321 §3.1"},
 	{Up, in(Connecting), Greeting, "RFC 5321 §3.1"},
 	{Secured, in(Handshake), Greeted, "RFC 3207 §4.2"},
-	{On(Quit, Gone), in(Greeted, Legacy, Ready, Sender, Recipients), Closed, "RFC 5321 §4.1.1.10"},
+	{On(Quit, Gone), in(Greeted, Legacy, Refused, Ready, Sender, Recipients, Chunks, Spoiled), Closed, "RFC 5321 §4.1.1.10"},
 	{Shutdown, live, Failed, "RFC 5321 §3.8"},
 	{Malformed, live, Failed, "RFC 5321 §4.2"},
 	{Lost, live, Failed, "RFC 5321 §3.8"},
