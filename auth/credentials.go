@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -48,19 +49,19 @@ type Credentials struct {
 // given both run. The policy's exclusions apply: what it will not use is not
 // fetched. An error is an *Error with the callback's error inside.
 func (c Credentials) Resolve(ctx context.Context, policy Policy, offered ...string) (Credentials, error) {
-	wants := func(need needs) bool {
+	wants := func(need ...needs) bool {
 		if len(offered) == 0 {
 			return true
 		}
 		for _, name := range offered {
 			info, ok := Lookup(name)
-			if ok && info.needs == need && policy.excludes(info, c) == RuleNone {
+			if ok && slices.Contains(need, info.needs) && policy.excludes(info, c) == RuleNone {
 				return true
 			}
 		}
 		return false
 	}
-	if c.GetToken != nil && wants(needsToken) {
+	if c.GetToken != nil && wants(needsToken, needsUserToken) {
 		s, err := c.GetToken(ctx)
 		if err != nil {
 			return c, &Error{Step: StepChoose, Rule: RuleNoSecret, Detail: "token callback failed", Err: err}
@@ -75,6 +76,29 @@ func (c Credentials) Resolve(ctx context.Context, policy Policy, offered ...stri
 		c.Password, c.GetPassword = s, nil
 	}
 	return c, nil
+}
+
+// lacking names the credential that a mechanism lives on and the caller has
+// not given, or "".
+func (c *Credentials) lacking(n needs) string {
+	switch {
+	case (n == needsPassword || n == needsUserToken) && c.User == "":
+		return "user name"
+	case n == needsPassword && c.Password.IsZero() && c.GetPassword == nil:
+		return "password"
+	case (n == needsToken || n == needsUserToken) && c.Token.IsZero() && c.GetToken == nil:
+		return "token"
+	}
+	return ""
+}
+
+// consents reports whether the caller asks for one of the two mechanisms that
+// need no credential.
+func (c *Credentials) consents(name string) bool {
+	if name == "ANONYMOUS" {
+		return c.Anonymous
+	}
+	return c.External
 }
 
 // login returns the prepared user name, password and authorization identity

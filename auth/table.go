@@ -50,8 +50,10 @@ type needs uint8
 
 const (
 	needsNothing needs = iota
-	needsPassword
+	needsPassword // and a user name
 	needsToken
+	needsUserToken // and a user name
+	needsConsent   // nothing, but is used only when asked for
 )
 
 // table lists the mechanisms, strongest first: the order of automatic choice.
