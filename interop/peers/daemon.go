@@ -1,0 +1,192 @@
+//go:build unix
+
+package peers
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// daemon is a server process in the foreground, with a process group of its own
+// and its output in a file.
+type daemon struct {
+	cmd    *exec.Cmd
+	log    string        // the file
+	exited chan struct{} // closed when the process has ended
+	err    error         // how; valid when exited is closed
+}
+
+// launch starts a program. What it prints goes to log.
+func launch(log string, env []string, program string, args ...string) (*daemon, error) {
+	path, err := find(program)
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	d := &daemon{cmd: exec.Command(path, args...), log: log, exited: make(chan struct{})}
+	d.cmd.Dir = filepath.Dir(log)
+	d.cmd.Env = append(os.Environ(), env...)
+	d.cmd.Stdout, d.cmd.Stderr = out, out
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	go func() {
+		d.err = d.cmd.Wait()
+		close(d.exited)
+	}()
+	return d, nil
+}
+
+// stop asks the process to end, and kills its group when it does not.
+func (d *daemon) stop() error {
+	if d == nil {
+		return nil
+	}
+	pid := d.cmd.Process.Pid
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	var slow error
+	select {
+	case <-d.exited:
+	case <-time.After(10 * time.Second):
+		slow = fmt.Errorf("%s did not end when asked to", d.cmd.Path)
+	}
+	// Children that outlive their parent belong to the group still.
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return errors.Join(slow, err)
+	}
+	<-d.exited
+	return slow
+}
+
+// output returns what the process has printed.
+func (d *daemon) output() string {
+	if d == nil {
+		return ""
+	}
+	text, err := os.ReadFile(d.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// ready waits until the probe succeeds or the process has ended.
+func (d *daemon) ready(ctx context.Context, probe func(context.Context) error) error {
+	return poll(ctx, func() error {
+		select {
+		case <-d.exited:
+			return permanent{fmt.Errorf("%s ended: %v\n%s", d.cmd.Path, d.err, d.output())}
+		default:
+			return probe(ctx)
+		}
+	})
+}
+
+// find looks for a program where servers live, beside the usual path.
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/lib/postfix/sbin", "/usr/local/sbin"} {
+		if err == nil || strings.Contains(program, "/") {
+			break
+		}
+		path, err = exec.LookPath(filepath.Join(dir, program))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed (run interop/install.sh): %w", program, err)
+	}
+	return path, nil
+}
+
+// permanent is an error that waiting does not cure.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// poll calls try until it succeeds, fails for good, or ctx ends.
+func poll(ctx context.Context, try func() error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil || errors.As(err, new(permanent)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; last: %w", context.Cause(ctx), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// freeAddrs returns n loopback addresses that nobody listens on. They are held
+// open together so that they differ, and released before the return.
+func freeAddrs(n int) ([]string, error) {
+	addrs := make([]string, n)
+	for i := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		addrs[i] = l.Addr().String()
+	}
+	return addrs, nil
+}
+
+// greets reports whether a server at addr says 220. With secure it speaks TLS
+// from the first octet; who the server is does not matter here.
+func greets(ctx context.Context, addr string, secure bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var dialer interface {
+		DialContext(context.Context, string, string) (net.Conn, error)
+	} = &net.Dialer{}
+	if secure {
+		dialer = &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+	}
+	c, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("greeting of %s: %w", addr, err)
+	}
+	if !strings.HasPrefix(line, "220") {
+		return fmt.Errorf("greeting of %s: %q", addr, line)
+	}
+	_, err = c.Write([]byte("QUIT\r\n"))
+	return err
+}
+
+// accepts reports whether something listens at addr.
+func accepts(ctx context.Context, addr string) error {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

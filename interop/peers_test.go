@@ -1,0 +1,188 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/parley-mail/parley/interop/peers"
+)
+
+// content has what servers like to change: dots, blank lines, long white space,
+// octets outside ASCII, no Date and no Message-ID.
+const content = "From: <sender@client.test>\nSubject: interop\n\n.\n..\n.dot\n\n  trailing  \n\tgr\xc3\xbc\xc3\x9fe\n\n"
+
+// start runs a peer for the length of a test.
+func start(t testing.TB, p peers.Peer) *peers.Site {
+	t.Helper()
+	version, err := p.Version()
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := peers.NewSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := p.Start(ctx, site); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", p.Name(), p.Log())
+		}
+	})
+	t.Logf("%s is up", version)
+	return site
+}
+
+// arrived waits for the nth message of a user and returns its content.
+func arrived(t testing.TB, p peers.Peer, user string, n int) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	messages, err := peers.Await(ctx, p, user, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(messages[n-1].Content)
+}
+
+// way is how the tests below reach a port.
+type way struct {
+	kind     peers.Kind
+	implicit bool
+	startTLS bool
+	auth     bool // AUTH PLAIN as Alice
+}
+
+// checkWays sends one message each way to a user and demands it octet for octet.
+func checkWays(t *testing.T, p peers.Peer, site *peers.Site, to peers.Account, ways []way) {
+	config := &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}
+	for i, w := range ways {
+		var secure *tls.Config
+		if w.implicit {
+			secure = config
+		}
+		d := dial(t, p, w.kind, secure)
+		d.say("EHLO client.test", 250)
+		if w.startTLS {
+			d.startTLS(config)
+		}
+		if w.auth {
+			d.say("AUTH PLAIN "+plain(peers.Alice), 235)
+		}
+		d.message(to.Mailbox(), content)
+		d.say("QUIT", 221)
+		if diff := cmp.Diff(content, arrived(t, p, to.User, i+1)); diff != "" {
+			t.Errorf("%s: sent and stored differ (-sent +stored):\n%s", w.kind, diff)
+		}
+	}
+}
+
+func plain(a peers.Account) string {
+	return base64.StdEncoding.EncodeToString([]byte("\x00" + a.User + "\x00" + a.Password))
+}
+
+func TestPostfix(t *testing.T) {
+	p := peers.NewPostfix()
+	site := start(t, p)
+	config := &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}
+
+	t.Run("delivers", func(t *testing.T) {
+		checkWays(t, p, site, peers.Bob, []way{
+			{kind: peers.SMTP},
+			{kind: peers.StartTLS, startTLS: true},
+			{kind: peers.SMTPS, implicit: true},
+			{kind: peers.Submission, startTLS: true, auth: true},
+			{kind: peers.Submissions, implicit: true, auth: true},
+			{kind: peers.AuthClear, auth: true},
+			{kind: peers.TLSRequired, startTLS: true},
+			{kind: peers.NoPipelining},
+			{kind: peers.Strict},
+			{kind: peers.Postscreen},
+		})
+	})
+	t.Run("mechanisms", func(t *testing.T) {
+		got := dial(t, p, peers.AuthClear, nil).say("EHLO client.test", 250)
+		for _, m := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "NTLM", "ANONYMOUS"} {
+			if !strings.Contains(got+" ", m) {
+				t.Errorf("%s missing in %q", m, got)
+			}
+		}
+	})
+	t.Run("refuses", func(t *testing.T) {
+		d := dial(t, p, peers.SMTP, nil)
+		d.say("EHLO client.test", 250)
+		d.say("MAIL FROM:<>", 250)
+		d.say("RCPT TO:<"+peers.Nobody+"@"+peers.Domain+">", 550)
+		d.say("RCPT TO:<"+peers.Busy+"@"+peers.Domain+">", 450)
+		d.say("RCPT TO:<"+peers.Full+"@"+peers.Domain+">", 552)
+		d.say("RCPT TO:<"+peers.Blocked+"@"+peers.Domain+">", 554)
+		d.say("RCPT TO:<a@elsewhere.test>", 554)
+		d.say("AUTH PLAIN "+plain(peers.Alice), 503)
+
+		d = dial(t, p, peers.AuthClear, nil)
+		d.say("EHLO client.test", 250)
+		d.say("AUTH PLAIN "+plain(peers.Account{User: "alice", Password: "wrong"}), 535)
+
+		dial(t, p, peers.Plain821, nil).say("EHLO client.test", 500)
+		d = dial(t, p, peers.TLSRequired, nil)
+		d.say("EHLO client.test", 250)
+		d.say("MAIL FROM:<>", 530)
+	})
+	t.Run("certificates", func(t *testing.T) {
+		for _, kind := range []peers.Kind{peers.TLSExpired, peers.TLSWrongName} {
+			d := dial(t, p, kind, nil)
+			d.say("EHLO client.test", 250)
+			d.say("STARTTLS", 220)
+			if err := tls.Client(d.conn, config).Handshake(); err == nil {
+				t.Errorf("%s: the certificate was accepted", kind)
+			}
+		}
+		cert, err := site.ClientCert("client.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mutual := config.Clone()
+		mutual.Certificates = []tls.Certificate{cert}
+		d := dial(t, p, peers.TLSClientCert, nil)
+		d.say("EHLO client.test", 250)
+		d.startTLS(mutual)
+		d.say("MAIL FROM:<>", 250)
+		d.say("RCPT TO:<"+peers.Carol.Mailbox()+">", 250)
+	})
+}
+
+func TestSMTPSink(t *testing.T) {
+	keeping := peers.NewSMTPSink().Keep()
+	site := start(t, keeping)
+	checkWays(t, keeping, site, peers.Bob, []way{{kind: peers.SMTP}})
+
+	lmtp := peers.NewSMTPSink("-L")
+	start(t, lmtp)
+	dial(t, lmtp, peers.LMTP, nil).say("LHLO client.test", 250)
+
+	refusing := peers.NewSMTPSink("-r", "RCPT")
+	start(t, refusing)
+	d := dial(t, refusing, peers.SMTP, nil)
+	d.say("EHLO client.test", 250)
+	d.say("MAIL FROM:<>", 250)
+	d.say("RCPT TO:<a@"+peers.Domain+">", 450)
+}

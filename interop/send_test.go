@@ -1,0 +1,5 @@
+//go:build interop
+
+package interop_test
+
+// This project's own client against every peer: see the ways of checkWays.
