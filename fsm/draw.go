@@ -201,8 +201,11 @@ type Label struct {
 // What returns the words: "EHLO LHLO".
 func (l Label) What() string { return strings.Join(l.Words, " ") }
 
-// Replies returns the classes: "4yz 5yz".
+// Replies returns the classes: "4yz 5yz"; "any" is all of them and no reply, too.
 func (l Label) Replies() string {
+	if len(l.Classes) == int(numClasses) {
+		return "any"
+	}
 	var all []string
 	for _, c := range l.Classes {
 		all = append(all, c.String())
