@@ -18,7 +18,7 @@ var phaseColours = [numPhases]colours{
 
 // DOT returns the arrows for Graphviz. States and arrows have stable ids, which
 // "dot -Tsvg" keeps: "fsm-state-ready", "fsm-edge-ready-sender".
-func DOT() []byte {
+func DOT() string {
 	var b strings.Builder
 	b.WriteString(dotHead)
 	for s := range numStates {
@@ -40,7 +40,7 @@ func DOT() []byte {
 			a.From, a.To, a.ID(), strings.Join(labels, `\n`), joinRefs(a.Refs()), style)
 	}
 	b.WriteString("}\n")
-	return []byte(b.String())
+	return b.String()
 }
 
 const dotHead = `// Generated from fsm/table.go by "go generate ./fsm". Do not edit.

@@ -5,7 +5,7 @@ import "encoding/json"
 // JSON returns the machine for other programs: states, commands with their traits,
 // and every legal pair of state and input with where it leads and the paragraph
 // that says so. "class" and "command" are absent from edges that are signals.
-func JSON() ([]byte, error) {
+func JSON() string {
 	doc := jsonDoc{States: []jsonState{}, Commands: []jsonCommand{}, Edges: []jsonEdge{}}
 	for _, s := range States() {
 		doc.States = append(doc.States, jsonState{s, s.Phase(), s.Note(), s.Live(), s.Over(), s.InTransaction()})
@@ -22,7 +22,11 @@ func JSON() ([]byte, error) {
 		}
 		doc.Edges = append(doc.Edges, edge)
 	}
-	return json.MarshalIndent(doc, "", "  ")
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		panic(err) // nothing in it can fail to marshal
+	}
+	return string(text) + "\n"
 }
 
 type jsonDoc struct {

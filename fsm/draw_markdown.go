@@ -7,7 +7,7 @@ import (
 
 // Markdown returns the table as a document: tables, three Mermaid pictures and the
 // words that make them complete. It is the text of docs/fsm.md.
-func Markdown() []byte {
+func Markdown() string {
 	var b strings.Builder
 	rows, legal := 0, len(Edges())
 	for _, x := range exchanges {
@@ -49,7 +49,7 @@ func Markdown() []byte {
 
 	b.WriteString("\n## Pictures\n\n")
 	b.WriteString(Mermaid())
-	return []byte(b.String())
+	return b.String()
 }
 
 const markdownHead = `<!-- Generated from fsm/table.go by "go generate ./fsm". Do not edit. -->

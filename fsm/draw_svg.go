@@ -10,7 +10,7 @@ import (
 // with a stable id, "fsm-state-ready" and "fsm-edge-ready-sender", and with classes
 // for what it is, so that a style sheet or a script can colour what a test run has
 // reached. The picture carries its own styles for light and for dark surroundings.
-func SVG() []byte {
+func SVG() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, svgHead, pictureWidth, pictureHeight, pictureWidth, pictureHeight)
 	happy := happyPath()
@@ -25,7 +25,7 @@ func SVG() []byte {
 		writeState(&b, s, slices.DeleteFunc(slices.Clone(arrows), func(a Arrow) bool { return a.From != s || !badge(a) }))
 	}
 	b.WriteString(svgFoot)
-	return []byte(b.String())
+	return b.String()
 }
 
 // badge reports whether a is drawn inside the box of the state it starts from.
