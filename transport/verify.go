@@ -1,0 +1,238 @@
+package transport
+
+import (
+	"crypto/x509"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Forgive is a set of certificate problems that do not lead to refusal.
+type Forgive uint8
+
+// The problems that can be forgiven.
+const (
+	ForgiveExpired          Forgive = 1 << iota // validity time of leaf or chain
+	ForgiveUnknownAuthority                     // no trusted root; self-signed
+	ForgiveWrongUsage                           // extended key usage
+	ForgiveWrongName                            // name
+)
+
+// Peer is what a verification hook judges. It must not be changed.
+type Peer struct {
+	ServerName   string
+	Certificates []*x509.Certificate // as sent, the leaf first; at least one
+	// Chains are the verified chains, empty if there is none.
+	Chains [][]*x509.Certificate
+	// Problem is what is wrong with the certificate, whether it matters or not.
+	Problem error
+	// Verdict is the decision without the hook: nil accepts.
+	Verdict error
+	// Trust is the reason for accepting if Verdict is nil.
+	Trust Trust
+
+	Version     uint16 // of the protocol; 0 if not yet known
+	CipherSuite uint16
+	Resumed     bool
+	// OCSP and SCTs are what the server stapled (RFC 6066 §8, RFC 6962), or nil.
+	OCSP []byte
+	SCTs [][]byte
+}
+
+// Verify judges the server's certificates by the policy of c and completes p; the
+// caller fills in Certificates, and Version, CipherSuite, Resumed if known.
+func (c *TLSConfig) Verify(p *Peer) error {
+	p.ServerName = c.ServerName
+	if len(p.Certificates) == 0 {
+		return &TLSError{Reason: ReasonBadCertificate, Err: errors.New("no certificate was sent")}
+	}
+	problems := c.examine(p)
+	if len(problems) > 0 {
+		p.Problem = problems[0].err
+	}
+	leaf := p.Certificates[0]
+	switch {
+	case c.Pin != nil && c.Pin.Equal(leaf):
+		p.Trust = TrustPin
+	case len(problems) == 0:
+		p.Trust = TrustChain
+	case c.InsecureSkipVerify:
+		p.Trust = TrustAny
+	default:
+		p.Trust = TrustForgiven
+		for _, problem := range problems {
+			if problem.kind == 0 || c.Forgive&problem.kind == 0 {
+				p.Trust, p.Problem, p.Verdict = TrustNone, problem.err, c.refusal(problem.err)
+				break
+			}
+		}
+	}
+	if c.VerifyPeer == nil {
+		return p.Verdict
+	}
+	err := c.VerifyPeer(*p)
+	switch {
+	case err == nil && p.Verdict != nil:
+		p.Trust = TrustCaller
+	case err != nil && err != p.Verdict:
+		return &TLSError{Reason: ReasonRefused, Err: err}
+	}
+	return err
+}
+
+func (c *TLSConfig) refusal(err error) *TLSError {
+	e := &TLSError{Reason: certificateReason(err), Err: err}
+	switch {
+	case c.Pin != nil:
+		e.Reason = ReasonPinMismatch
+	case e.Reason == ReasonOther:
+		e.Reason = ReasonBadCertificate
+	}
+	return e
+}
+
+// problem is one thing wrong with a certificate; kind is 0 if it cannot be forgiven.
+type problem struct {
+	kind Forgive
+	err  error
+}
+
+// examine collects the problems of p's certificates and sets its chains. Package
+// x509 stops at the first problem it meets, so each one that can be forgiven is
+// put aside and the rest looked at again.
+func (c *TLSConfig) examine(p *Peer) (problems []problem) {
+	leaf := p.Certificates[0]
+	if err := c.verifyName(leaf); err != nil {
+		problems = append(problems, problem{ForgiveWrongName, err})
+	}
+	if c.SignatureAlgorithms != nil && len(c.SignatureAlgorithms) > 0 && !c.signedAsAllowed(leaf) {
+		problems = append(problems, problem{0, x509.InsecureAlgorithmError(leaf.SignatureAlgorithm)})
+	}
+	roots, err := c.roots()
+	if err != nil {
+		return append(problems, problem{ForgiveUnknownAuthority, err})
+	}
+	opts := x509.VerifyOptions{
+		Roots:         roots,
+		Intermediates: x509.NewCertPool(),
+		CurrentTime:   c.now(),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, cert := range p.Certificates[1:] {
+		opts.Intermediates.AddCert(cert)
+	}
+	for {
+		chains, err := leaf.Verify(opts)
+		if err == nil {
+			if !hasKind(problems, ForgiveUnknownAuthority) {
+				p.Chains = chains
+			}
+			return problems
+		}
+		kind := forgivable(err)
+		if kind == 0 || hasKind(problems, kind) {
+			return append(problems, problem{0, err})
+		}
+		problems = append(problems, problem{kind, err})
+		switch kind {
+		case ForgiveExpired:
+			opts.CurrentTime = commonTime(p.Certificates)
+		case ForgiveWrongUsage:
+			opts.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
+		case ForgiveUnknownAuthority:
+			// Whatever the server sent may stand as a root for the other checks.
+			opts.Roots = x509.NewCertPool()
+			for _, cert := range p.Certificates {
+				opts.Roots.AddCert(cert)
+			}
+		}
+	}
+}
+
+func (c *TLSConfig) verifyName(leaf *x509.Certificate) error {
+	if c.ServerName == "" {
+		return errors.New("no server name to verify against")
+	}
+	name := c.ServerName
+	if n := len(name); name[n-1] == '.' {
+		name = name[:n-1] // a fully qualified name says the same without its dot
+	}
+	return leaf.VerifyHostname(name)
+}
+
+func (c *TLSConfig) signedAsAllowed(leaf *x509.Certificate) bool {
+	for _, s := range schemesOf(leaf.SignatureAlgorithm) {
+		if slices.Contains(c.SignatureAlgorithms, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// roots returns nil for the system's own verifier.
+func (c *TLSConfig) roots() (*x509.CertPool, error) {
+	if len(c.ExtraRootCAs) == 0 {
+		return c.RootCAs, nil
+	}
+	pool := x509.NewCertPool()
+	if c.RootCAs != nil {
+		pool = c.RootCAs.Clone()
+	} else if system, err := x509.SystemCertPool(); err == nil {
+		pool = system
+	}
+	for _, cert := range c.ExtraRootCAs {
+		if cert == nil {
+			return nil, errors.New("ExtraRootCAs: nil certificate")
+		}
+		pool.AddCert(cert)
+	}
+	return pool, nil
+}
+
+func forgivable(err error) Forgive {
+	switch certificateReason(err) {
+	case ReasonExpired:
+		return ForgiveExpired
+	case ReasonUnknownAuthority, ReasonSelfSigned:
+		return ForgiveUnknownAuthority
+	case ReasonWrongUsage:
+		return ForgiveWrongUsage
+	}
+	return 0
+}
+
+func hasKind(problems []problem, kind Forgive) bool {
+	return slices.ContainsFunc(problems, func(p problem) bool { return p.kind == kind })
+}
+
+// commonTime is a moment at which as many of the certificates are valid as
+// possible, the leaf in any case: the latest beginning that is not after the
+// leaf's end.
+func commonTime(certs []*x509.Certificate) time.Time {
+	t := certs[0].NotBefore
+	for _, cert := range certs[1:] {
+		if cert.NotBefore.After(t) && !cert.NotBefore.After(certs[0].NotAfter) {
+			t = cert.NotBefore
+		}
+	}
+	return t
+}
+
+// String lists the names joined by "|".
+func (f Forgive) String() string {
+	names := []string{"expired", "unknown-authority", "wrong-usage", "wrong-name"}
+	s := ""
+	for i, name := range names {
+		if f&(1<<i) != 0 {
+			s += "|" + name
+		}
+	}
+	if rest := f >> len(names); rest != 0 {
+		s += "|0x" + strconv.FormatUint(uint64(rest<<len(names)), 16)
+	}
+	if s == "" {
+		return "none"
+	}
+	return s[1:]
+}

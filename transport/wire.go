@@ -1,0 +1,152 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// Wire is the connection below TLS, watched. During the handshake it reads along
+// to learn what engines do not tell (the group agreed on, what a peer said that
+// does not speak TLS) and, for as long as a record log is wanted, it reports the
+// outline of every record. Otherwise it is a pass-through after the handshake.
+type Wire struct {
+	net.Conn
+	idle atomic.Bool // nobody is interested any more
+
+	mu    sync.Mutex // guards what follows: reads and writes may run side by side
+	log   func(TLSRecord)
+	in    recordReader
+	out   recordReader
+	first []byte // what the peer sent first
+	hello serverHello
+}
+
+// firstOctets is how much is kept of what the peer sent first.
+const firstOctets = 128
+
+func newWire(nc net.Conn, log func(TLSRecord)) *Wire { return &Wire{Conn: nc, log: log} }
+
+// NetConn returns the connection that is watched.
+func (w *Wire) NetConn() net.Conn { return w.Conn }
+
+func (w *Wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 && !w.idle.Load() {
+		w.watch(&w.in, p[:n], false)
+	}
+	return n, err
+}
+
+func (w *Wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	if n > 0 && !w.idle.Load() {
+		w.watch(&w.out, p[:n], true)
+	}
+	return n, err
+}
+
+func (w *Wire) watch(r *recordReader, p []byte, sent bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if room := firstOctets - len(w.first); !sent && room > 0 {
+		w.first = append(w.first, p[:min(room, len(p))]...)
+	}
+	r.feed(p, func(rec TLSRecord) {
+		rec.Sent = sent
+		if w.log != nil {
+			w.log(rec)
+		}
+	}, func(kind uint8, body []byte) {
+		if !sent {
+			w.hello.message(kind, body)
+		}
+	})
+}
+
+// finish ends the watching unless there is a log to keep.
+func (w *Wire) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.log == nil {
+		w.idle.Store(true)
+	}
+}
+
+// notTLS returns what the peer said if that cannot be the beginning of a record.
+func (w *Wire) notTLS() ([]byte, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.first) == 0 {
+		return nil, false
+	}
+	plausible := w.first[0] >= recordChangeCipherSpec && w.first[0] <= recordApplicationData &&
+		(len(w.first) < 2 || w.first[1] == 3)
+	return w.first, !plausible
+}
+
+func (w *Wire) group() Group {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hello.group
+}
+
+func (w *Wire) version() uint16 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hello.version
+}
+
+// serverHello is what the server's messages in clear tell.
+type serverHello struct {
+	version uint16
+	group   Group
+}
+
+// message reads ServerHello (RFC 8446 §4.1.3) and ServerKeyExchange (RFC 8422
+// §5.4). What does not parse is left to the engine to refuse.
+func (h *serverHello) message(kind uint8, body []byte) {
+	switch kind {
+	case messageServerHello:
+		h.serverHello(body)
+	case messageServerKeyExchange:
+		const namedCurve = 3
+		if len(body) >= 3 && body[0] == namedCurve {
+			h.group = Group(binary.BigEndian.Uint16(body[1:]))
+		}
+	}
+}
+
+func (h *serverHello) serverHello(b []byte) {
+	const fixed = 2 + 32 // version, random
+	if len(b) < fixed+1 {
+		return
+	}
+	h.version = binary.BigEndian.Uint16(b)
+	b = b[fixed:]
+	skip := 1 + int(b[0]) + 2 + 1 // session id, suite, compression
+	if len(b) < skip+2 {
+		return
+	}
+	b = b[skip+2:]
+	for len(b) >= 4 {
+		kind, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		if b = b[4:]; len(b) < n {
+			return
+		}
+		switch {
+		case kind == extensionSupportedVersions && n == 2:
+			h.version = binary.BigEndian.Uint16(b)
+		case kind == extensionKeyShare && n >= 2:
+			h.group = Group(binary.BigEndian.Uint16(b))
+		}
+		b = b[n:]
+	}
+}
+
+// Extension numbers (RFC 8446 §4.2).
+const (
+	extensionSupportedVersions = 43
+	extensionKeyShare          = 51
+)
