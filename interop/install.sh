@@ -86,10 +86,10 @@ fi
 mkdir -p "$cache"
 while read -r package proof; do
 	case $package in '' | '#'*) continue ;; esac
-	for f in "$cache"/root/$proof; do
+	for f in "$cache"/tree/$proof; do
 		[ -e "$f" ] && continue 2
 	done
 	say "unpacking $package"
 	update
-	(cd "$cache" && rm -f "${package}"_*.deb && retry apt-get -q download "$package" >/dev/null && dpkg-deb -x "${package}"_*.deb root && rm -f "${package}"_*.deb)
+	(cd "$cache" && rm -f "${package}"_*.deb && retry apt-get -q download "$package" >/dev/null && dpkg-deb -x "${package}"_*.deb tree && rm -f "${package}"_*.deb)
 done <"$list"
