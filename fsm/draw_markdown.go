@@ -90,7 +90,7 @@ const markdownTraits = `
 
 What is true of a command wherever it is sent: the class of the reply hoped for,
 from which the sender's cursor is computed; whether nothing may be pipelined behind
-it (RFC 2920 §3.1); how long its reply may take (RFC 5321 §4.5.3.2); and how errors
+it (RFC 2920 §3.1; RSET and QUIT may stand behind BDAT-LAST); how long its reply may take (RFC 5321 §4.5.3.2); and how errors
 call it. A name with ` + "`+`" + ` is one of several replies to the same line, but not the last
 (RFC 2033 §4.2).
 

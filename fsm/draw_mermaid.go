@@ -24,7 +24,7 @@ var pictures = []picture{
 	},
 	{
 		"Ending",
-		"The arrows are the replies that end a session. Not drawn: in any live state `421`,\n`malformed`, `lost` and `expired` lead to failed, and `abort` leads to closed, also from idle.",
+		"The arrows are the replies that end a session; \"any\" is whatever the reply, or none. Not drawn: in any live state `421`,\n`malformed`, `lost` and `expired` lead to failed, and `abort` leads to closed, also from idle.",
 		func(a Arrow) bool { return a.To.Over() },
 	},
 }
