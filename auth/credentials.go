@@ -165,15 +165,13 @@ func (c *Credentials) bearer() (string, error) {
 }
 
 // secrets lists what must never show in a text the server had a hand in.
-func (c *Credentials) secrets() []string {
-	var all []string
-	for _, s := range []string{c.Password.Reveal(), c.Token.Reveal()} {
-		if s != "" {
-			all = append(all, s)
-		}
+func (c *Credentials) secrets(p *Policy) []string {
+	all := []string{c.Password.Reveal(), c.Token.Reveal()}
+	if prepared, err := c.password(p); err == nil {
+		all = append(all, prepared)
 	}
-	if t, err := c.bearer(); err == nil {
-		all = append(all, t)
+	if token, err := c.bearer(); err == nil {
+		all = append(all, token)
 	}
 	return all
 }

@@ -1,17 +1,12 @@
 package auth
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
-	"strings"
 )
-
-// maxServerText is how much of a server's text an Error keeps, in octets.
-const maxServerText = 1024
 
 // exchange is the part of a mechanism that differs from the others. A guard
 // stands around it: an exchange is made anew for every Start, is never called
@@ -109,8 +104,8 @@ func (g *guard) Explain() error {
 
 // IgnoresChallenge is found by the function of that name.
 func (g *guard) IgnoresChallenge() bool {
-	_, ok := g.run.(interface{ ignoresChallenge() })
-	return ok
+	m, ok := g.run.(interface{ ignoresChallenge() bool })
+	return ok && m.ignoresChallenge()
 }
 
 // fail ends the exchange for good.
@@ -130,26 +125,6 @@ func (g *guard) name(step Step, err error) error {
 	named.Mechanism, named.Step = g.info.Name, step
 	named.Server = g.redact(named.Server)
 	return &named
-}
-
-// redact strikes the secrets out of a server's text, plain or in base64, and
-// cuts it. Secrets of one or two characters are not looked for: striking out
-// every "a" would itself tell the secret.
-func (g *guard) redact(text string) string {
-	if text == "" {
-		return ""
-	}
-	for _, s := range g.creds.secrets() {
-		if len(s) < 3 {
-			continue
-		}
-		text = strings.ReplaceAll(text, s, mask)
-		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString([]byte(s)), mask)
-	}
-	if len(text) > maxServerText {
-		text = text[:maxServerText]
-	}
-	return text
 }
 
 // String returns the mechanism's name.

@@ -8,7 +8,7 @@ type login struct {
 	creds  *Credentials
 	policy *Policy
 
-	answers [][]byte // what is still to be said, in order
+	answers []Secret // what is still to be said, in order
 }
 
 func newLogin(c *Credentials, p *Policy) exchange { return &login{creds: c, policy: p} }
@@ -23,10 +23,10 @@ func (m *login) start(*Link) ([]byte, error) {
 		return nil, err
 	}
 	if m.policy.LoginInitial {
-		m.answers = [][]byte{[]byte(password)}
+		m.answers = []Secret{NewSecret(password)}
 		return []byte(user), nil
 	}
-	m.answers = [][]byte{[]byte(user), []byte(password)}
+	m.answers = []Secret{NewSecret(user), NewSecret(password)}
 	return nil, nil
 }
 
@@ -36,11 +36,11 @@ func (m *login) next([]byte) ([]byte, error) {
 	}
 	answer := m.answers[0]
 	m.answers = m.answers[1:]
-	return answer, nil
+	return []byte(answer.Reveal()), nil
 }
 
 // success does not insist that both answers were given: a server may let a
 // user in on the name alone, and nothing is proved either way.
 func (m *login) success() error { return nil }
 
-func (m *login) ignoresChallenge() {}
+func (m *login) ignoresChallenge() bool { return true }

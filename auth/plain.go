@@ -25,4 +25,4 @@ func (m *plain) next([]byte) ([]byte, error) { return nil, broken(RuleUnexpected
 
 func (m *plain) success() error { return nil }
 
-func (m *plain) ignoresChallenge() {}
+func (m *plain) ignoresChallenge() bool { return true }

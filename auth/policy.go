@@ -31,7 +31,9 @@ type Policy struct {
 
 	// Mechanisms names the only mechanisms to be used, in the order to be
 	// tried. Naming one is asking for it: floor and retirement do not apply,
-	// the rules about clear links do. Empty: automatic, strongest first.
+	// the rules about clear links do. The name of a SCRAM mechanism stands for
+	// its -PLUS variant too, which is preferred where the link can bind. Empty:
+	// automatic, strongest first.
 	Mechanisms []string
 
 	// Floor is the weakest strength that is chosen automatically.
