@@ -6,18 +6,25 @@
 #
 # Nothing is started as a service, nothing is asked, and what is there already
 # stays as it is. Mail servers exclude each other as packages, so only Postfix is
-# installed; the others are unpacked into a cache directory and run from there.
+# installed; the others are unpacked into a cache directory (PARLEY_PEERS, else
+# parley-peers in /var/cache or, not as root, in the user's cache) and run from there.
 set -eu
 
 want=${1:-short}
-cache=${PARLEY_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/parley-peers}
-here=$(dirname "$0")
+default=${XDG_CACHE_HOME:-$HOME/.cache}
+[ "$(id -u)" != 0 ] || default=/var/cache # where the servers' own users can go
+cache=${PARLEY_PEERS:-$default/parley-peers}
 
-# Installed: package, and a program that proves it.
+# Installed: package, and a program or file that proves it.
 short='postfix:postfix sasl2-bin:saslpasswd2 libsasl2-modules:/usr/lib/*/sasl2/libscram.so'
+all="$short dante-server:danted microsocks:microsocks tinyproxy:tinyproxy squid:squid
+krb5-kdc:krb5kdc krb5-admin-server:kadmin.local krb5-user:kinit
+libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so"
 
-# Unpacked: package, and a file in it that proves it. Filled by peers.list.
-list=$here/peers.list
+# Unpacked: directory, the file that proves it, packages.
+unpacked='exim usr/sbin/exim4 exim4-daemon-heavy
+opensmtpd usr/sbin/smtpd opensmtpd
+dovecot usr/lib/dovecot/submission dovecot-submissiond dovecot-lmtpd dovecot-gssapi'
 
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -70,8 +77,33 @@ install() {
 	return $status
 }
 
+# unpack DIRECTORY PROOF PACKAGE...: the packages and what they need beyond what is
+# installed, without installing them: nothing is configured, nothing conflicts.
+unpack() {
+	tree=$cache/$1
+	proof=$2
+	shift 2
+	[ ! -e "$tree/$proof" ] || return 0
+	say "unpacking $*"
+	update
+	rm -rf "$tree" "$tree.debs"
+	mkdir -p "$tree.debs/partial" "$tree.new"
+	retry apt -d -o APT::Sandbox::User=root -o Dir::Cache::archives="$tree.debs" install --no-install-recommends "$@" >/dev/null
+	for deb in "$tree.debs"/*.deb; do
+		dpkg-deb -x "$deb" "$tree.new"
+	done
+	rm -rf "$tree.debs"
+	mv "$tree.new" "$tree"
+}
+
+case $want in
+short) packages=$short ;;
+all) packages=$all ;;
+*) say "usage: install.sh short|all"; exit 64 ;;
+esac
+
 missing=
-for entry in $short; do
+for entry in $packages; do
 	has "${entry#*:}" || missing="$missing ${entry%%:*}"
 done
 if [ -n "$missing" ]; then
@@ -80,16 +112,12 @@ if [ -n "$missing" ]; then
 	# shellcheck disable=SC2086 # a list of names
 	install $missing
 fi
-[ "$want" = all ] || exit 0
-[ -e "$list" ] || exit 0
 
-mkdir -p "$cache"
-while read -r package proof; do
-	case $package in '' | '#'*) continue ;; esac
-	for f in "$cache"/tree/$proof; do
-		[ -e "$f" ] && continue 2
+if [ "$want" = all ]; then
+	mkdir -p "$cache"
+	chmod 755 "$cache"
+	echo "$unpacked" | while read -r tree proof names; do
+		# shellcheck disable=SC2086 # a list of names
+		unpack "$tree" "$proof" $names
 	done
-	say "unpacking $package"
-	update
-	(cd "$cache" && rm -f "${package}"_*.deb && retry apt-get -q download "$package" >/dev/null && dpkg-deb -x "${package}"_*.deb tree && rm -f "${package}"_*.deb)
-done <"$list"
+fi
