@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func (p Phase) String() string {
 	if p < numPhases {
 		return phaseNames[p]
 	}
-	return "phase?"
+	return "phase(" + strconv.Itoa(int(p)) + ")"
 }
 
 // MarshalText makes phases readable in JSON.

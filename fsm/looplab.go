@@ -15,34 +15,55 @@ import (
 // Rules of use, each for a trap of the library. An illegal input never reaches it:
 // it would scan its whole map. A step that stays does not reach it: it would report
 // an error. Event gets no caller's context: a cancelled one wedges the machine for
-// good. The one callback only records; an Event from inside a callback deadlocks or
-// reorders. A machine that returned an error is dropped, not pooled.
+// good, and so does a panic in a callback. The one callback only records; an Event
+// from inside a callback deadlocks or reorders. An engine that did not come back from
+// an Event in order is dropped, not pooled.
+//
+// A Looplab is made by [NewLooplab]; it is not safe for concurrent use.
 type Looplab struct {
 	// OnEnter, if set, is called after each change of state. It must not fire.
 	OnEnter func(from, to State, by Input)
 
-	machine *looplab.FSM
-	state   State
-	by      Input
+	engine *engine // nil: released, or dropped
+	state  State
+	by     Input
+	firing bool // inside the library
 }
 
-// NewLooplab returns a machine in Idle, from the pool if it has one.
+// engine is what is pooled: the library's machine and whom it serves now.
+type engine struct {
+	machine *looplab.FSM
+	owner   *Looplab
+}
+
+// NewLooplab returns a machine in Idle, with an engine from the pool if it has one.
 func NewLooplab() *Looplab {
-	if m, ok := looplabs.Get().(*Looplab); ok {
-		return m
+	e, ok := engines.Get().(*engine)
+	if !ok {
+		e = newEngine()
 	}
-	m := &Looplab{}
-	m.machine = looplab.NewFSM(Idle.String(), looplabEvents(), looplab.Callbacks{
-		"enter_state": func(_ context.Context, e *looplab.Event) { m.entered(e.Dst) },
+	e.owner = &Looplab{engine: e}
+	return e.owner
+}
+
+func newEngine() *engine {
+	e := &engine{}
+	e.machine = looplab.NewFSM(Idle.String(), looplabEvents(), looplab.Callbacks{
+		"enter_state": func(_ context.Context, event *looplab.Event) { e.owner.entered(event.Dst) },
 	})
-	return m
+	return e
 }
 
 // State returns the current state.
 func (m *Looplab) State() State { return m.state }
 
-// Fire implements [Machine].
+// Fire implements [Machine]. It panics if the library contradicts the table, which
+// somebody who moved [Looplab.Inner] by hand can bring about, and if called from
+// OnEnter.
 func (m *Looplab) Fire(i Input) (State, error) {
+	if m.firing {
+		panic("fsm: Fire called from OnEnter")
+	}
 	to, ok := Next(m.state, i)
 	if !ok {
 		return m.state, &IllegalError{m.state, i}
@@ -50,27 +71,35 @@ func (m *Looplab) Fire(i Input) (State, error) {
 	if to == m.state {
 		return to, nil
 	}
-	m.by = i
-	if err := m.machine.Event(context.Background(), eventName(i)); err != nil {
-		m.machine = nil
+	m.by, m.firing = i, true
+	if err := m.engine.machine.Event(context.Background(), eventNames[i]); err != nil {
 		panic(fmt.Sprintf("fsm: looplab refuses %v in state %v: %v", i, m.state, err))
 	}
+	m.firing = false
 	return m.state, nil
 }
 
-// Release puts the machine back into the pool. It must not be used afterwards.
+// Release gives the engine back to the pool. State stays what it was; to fire
+// afterwards is a mistake and panics. Releasing twice is harmless.
 func (m *Looplab) Release() {
-	if m.machine == nil {
+	e := m.engine
+	m.engine, m.OnEnter = nil, nil
+	if e == nil || m.firing {
 		return
 	}
-	m.OnEnter = nil
-	m.machine.SetState(Idle.String())
-	m.state = Idle
-	looplabs.Put(m)
+	e.owner = nil
+	e.machine.SetState(Idle.String())
+	engines.Put(e)
 }
 
-// Inner returns the library's own machine, to be looked at and drawn.
-func (m *Looplab) Inner() *looplab.FSM { return m.machine }
+// Inner returns the library's own machine, to be looked at and drawn; nil after
+// Release.
+func (m *Looplab) Inner() *looplab.FSM {
+	if m.engine == nil {
+		return nil
+	}
+	return m.engine.machine
+}
 
 // entered records what the library says, so that State is its word and not ours.
 func (m *Looplab) entered(name string) {
@@ -81,8 +110,8 @@ func (m *Looplab) entered(name string) {
 	}
 }
 
-// looplabs keeps released machines: making one costs some 30 µs and 30 KB.
-var looplabs sync.Pool
+// engines keeps what is released: making one costs some 30 µs and 30 KB.
+var engines sync.Pool
 
 var stateByName = func() map[string]State {
 	names := make(map[string]State, numStates)
@@ -92,9 +121,7 @@ var stateByName = func() map[string]State {
 	return names
 }()
 
-// eventName writes an input as the library's drawings can bear it: [a-z0-9_]+.
-func eventName(i Input) string { return eventNames[i] }
-
+// eventNames writes the inputs as the library's drawings can bear them: [a-z0-9_]+.
 var eventNames = func() (names [numInputs]string) {
 	for i := range numInputs {
 		name := []byte(i.String())
@@ -119,7 +146,7 @@ func looplabEvents() looplab.Events {
 	for _, e := range Edges() {
 		if e.From != e.To {
 			events = append(events, looplab.EventDesc{
-				Name: eventName(e.Input), Src: []string{e.From.String()}, Dst: e.To.String(),
+				Name: eventNames[e.Input], Src: []string{e.From.String()}, Dst: e.To.String(),
 			})
 		}
 	}

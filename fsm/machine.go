@@ -43,14 +43,14 @@ func Next(s State, i Input) (State, bool) {
 	if s >= numStates || i >= numInputs {
 		return s, false
 	}
-	to := next[s][i]
+	to := table.next[s][i]
 	return to, to != none
 }
 
 // May reports whether c may be sent by a client that stands in s. What may only be
 // answered there, having been sent before, may not.
 func May(s State, c Command) bool {
-	return s < numStates && c < numCommands && sendable[s]&(1<<c) != 0
+	return s < numStates && c < numCommands && table.sendable[s]&(1<<c) != 0
 }
 
 // Fold returns where a client that stands in s will stand when c has got the reply
@@ -78,7 +78,7 @@ func Edges() []Edge {
 	for s := range numStates {
 		for i := range numInputs {
 			if to, ok := Next(s, i); ok {
-				all = append(all, Edge{s, i, to, !i.Signal() && i.Class() != Gone && !May(s, i.Command()), refs[s][i]})
+				all = append(all, Edge{s, i, to, !i.Signal() && i.Class() != Gone && !May(s, i.Command()), table.refs[s][i]})
 			}
 		}
 	}
@@ -88,33 +88,34 @@ func Edges() []Edge {
 // none marks the pairs for which the table has no row.
 const none = Fault
 
-var (
+// compiled is the table as arrays.
+type compiled struct {
 	next     [numStates][numInputs]State
 	refs     [numStates][numInputs]string
 	sendable [numStates]uint32 // bit c: command c may be sent here
-)
+}
 
-func init() { compile(exchanges, jumps) }
+var table = compile(exchanges, jumps)
 
 // compile fills the arrays. Two rows for one pair are a mistake in the table: it
 // panics, since the last one would win in silence.
-func compile(exchanges []Exchange, jumps []Jump) {
-	for s := range next {
-		sendable[s] = 0
-		for i := range next[s] {
-			next[s][i], refs[s][i] = none, ""
+func compile(exchanges []Exchange, jumps []Jump) *compiled {
+	t := &compiled{}
+	for s := range t.next {
+		for i := range t.next[s] {
+			t.next[s][i] = none
 		}
 	}
 	set := func(s State, i Input, to State, ref string) {
-		if next[s][i] != none {
+		if t.next[s][i] != none {
 			panic(fmt.Sprintf("fsm: two rows for %v in state %v", i, s))
 		}
-		next[s][i], refs[s][i] = to, ref
+		t.next[s][i], t.refs[s][i] = to, ref
 	}
 	for _, x := range exchanges {
 		for _, s := range x.In {
 			if !x.InFlight {
-				sendable[s] |= 1 << x.Command
+				t.sendable[s] |= 1 << x.Command
 			}
 			for class, to := range x.On {
 				switch to {
@@ -132,4 +133,5 @@ func compile(exchanges []Exchange, jumps []Jump) {
 			set(s, j.Signal, j.To, j.Ref)
 		}
 	}
+	return t
 }

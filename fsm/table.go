@@ -1,5 +1,7 @@
 package fsm
 
+import "slices"
+
 // This file is the whole dialogue. To read a row: the command may be sent in the
 // states listed; a reply of class 2yz, 3yz, 4yz, 5yz to it leads to the state in
 // that column. "stay" is no move, "fault" is a reply that the command cannot get:
@@ -120,7 +122,7 @@ var jumps = []Jump{
 }
 
 // Exchanges returns the rows for commands, in the order of the table.
-func Exchanges() []Exchange { return exchanges }
+func Exchanges() []Exchange { return slices.Clone(exchanges) }
 
 // Jumps returns the rows for signals, in the order of the table.
-func Jumps() []Jump { return jumps }
+func Jumps() []Jump { return slices.Clone(jumps) }
