@@ -65,7 +65,7 @@ var ways = []way{
 	{Connecting, Greeting, via(point{350, 97}, point{390, 97}), point{368, 87}, over, 9},
 	{Greeting, Greeted, via(point{540, 97}, point{640, 97}), point{588, 87}, over, 14},
 	{Greeting, Refused, via(point{430, 124}, point{430, 204}), point{422, 168}, leftOf, 20},
-	{Greeted, Refused, via(point{665, 136}, point{665, 180}, point{495, 180}, point{495, 204}), point{657, 154}, leftOf, 20},
+	{Greeted, Refused, via(point{665, 136}, point{665, 180}, point{495, 180}, point{495, 204}), point{657, 150}, leftOf, 20},
 	{Greeted, Legacy, via(point{740, 136}, point{740, 204}), point{748, 174}, rightOf, 20},
 	{Greeted, Ready, via(point{880, 136}, point{880, 384}), point{888, 174}, rightOf, 20},
 	{Legacy, Refused, via(point{665, 243}, point{535, 243}), point{600, 234}, over, 20},

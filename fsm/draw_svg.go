@@ -212,7 +212,7 @@ const svgFoot = `<g class="legend">
 <g class="in-flight"><path class="line" d="M30 1037 L72 1037"/><path class="head" d="M80 1037 L70 1032 L70 1042 Z"/></g>
 <text class="words" x="90" y="1042">Dashed, in parentheses: in flight only; may be answered there, not sent there.</text>
 <text class="words" x="620" y="1014">MAIL 2yz: a reply of class 2yz to MAIL. A refusal without an arrow changes nothing.</text>
-<text class="words" x="620" y="1042">Live is every state but idle, closed and failed. A + is one of several replies, not the last (LMTP).</text>
+<text class="words" x="620" y="1042">Live: all states but idle, closed, failed. With +: one of several replies, not the last (LMTP).</text>
 </g>
 </svg>
 `

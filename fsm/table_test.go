@@ -317,6 +317,9 @@ func TestNamesOfWhatIsUnknown(t *testing.T) {
 	if fsm.May(fsm.State(200), fsm.Mail) || fsm.May(fsm.Ready, fsm.Command(40)) {
 		t.Error("something unknown may be sent")
 	}
+	if _, err := (&fsm.Compiled{}).Fire(fsm.Up); err == nil || err.Error() != "fsm: up cannot happen in state idle" {
+		t.Errorf("up in idle: %v", err)
+	}
 	if got := fsm.ClassOf(421); got != fsm.Transient {
 		t.Errorf("421 is of class %v", got)
 	}
