@@ -1,34 +1,314 @@
 package codec
 
-// Decoder cuts a stream of octets into replies.
-type Decoder struct{ err error }
+import (
+	"bytes"
+	"strings"
+)
 
-// Reset forgets everything but the memory.
-func (d *Decoder) Reset(l Limits, strict bool) {}
+// Decoder cuts a stream of octets into replies. The zero value is ready: lenient, with
+// the default limits. After each Feed, Next is to be called until it returns no reply;
+// then a decoder never holds more than Limits.Reply octets and what was fed last.
+type Decoder struct {
+	limits  Limits
+	lineCap int  // the limit on a line in force
+	strict  bool // anomalies are errors
 
-// SetLineLimit changes the limit on a line; 0 restores the one given to Reset.
-func (d *Decoder) SetLineLimit(n int) {}
+	buf   []byte
+	base  int64 // offset in the stream of buf[0]
+	start int   // in buf: what is before belongs to replies already returned
+	line  int   // in buf: where the line begins that is being collected
+	scan  int   // in buf: from line to here there is no LF
 
-// Feed copies p behind what is buffered.
-func (d *Decoder) Feed(p []byte) {}
+	spans     []span // the lines of the reply being collected
+	code      int    // its last code
+	worst     int    // its code of the highest class
+	anomalies Anomalies
+	begun     bool // a reply has been returned since Reset
 
-// Next returns the next complete reply, or nil if more octets are needed.
-func (d *Decoder) Next() (*Reply, error) { return nil, d.err }
+	lines [][]byte
+	reply Reply
+	err   error
+}
 
-// Buffered returns how many octets were fed and are not part of a returned reply.
-func (d *Decoder) Buffered() int { return 0 }
+// span is the text of a line, as offsets from Decoder.start: buf may move.
+type span struct{ from, to int }
+
+// clip is how much of an offending line an error keeps.
+const clip = 128
+
+// Reset forgets everything but the memory, sets the limits and chooses the profile. To
+// begin with a new stream, after STARTTLS for instance, a decoder must be reset.
+func (d *Decoder) Reset(l Limits, strict bool) {
+	*d = Decoder{limits: l.withDefaults(), strict: strict, buf: d.buf[:0], spans: d.spans[:0], lines: d.lines[:0]}
+	d.lineCap = d.limits.Line
+}
+
+// SetLineLimit changes the limit on a line from the next one on, in octets with CRLF;
+// 0 restores the one given to Reset. A challenge of AUTH needs [AuthLine].
+func (d *Decoder) SetLineLimit(n int) {
+	d.init()
+	d.lineCap = d.limits.Line
+	if n > 0 {
+		d.lineCap = n
+	}
+}
+
+// Feed copies p behind what is buffered. After an error it does nothing.
+func (d *Decoder) Feed(p []byte) {
+	if d.err != nil {
+		return
+	}
+	if d.start > 0 && (d.start == len(d.buf) || len(d.buf)+len(p) > cap(d.buf)) {
+		n := copy(d.buf, d.buf[d.start:])
+		d.buf = d.buf[:n]
+		d.base += int64(d.start)
+		d.line -= d.start
+		d.scan -= d.start
+		d.start = 0
+	}
+	d.buf = append(d.buf, p...)
+}
+
+// Next returns the next complete reply, or nil and no error if more octets are needed.
+// The reply and its lines are valid until the next call of Feed, Next, Reset or
+// Release. An error is a [*SyntaxError] and final: every later call returns it.
+func (d *Decoder) Next() (*Reply, error) {
+	for d.err == nil {
+		text, ok := d.nextLine()
+		if !ok {
+			break
+		}
+		if d.take(text) {
+			return d.finish(), nil
+		}
+	}
+	return nil, d.err
+}
+
+// Buffered returns how many octets were fed and are not part of a returned reply. A
+// tolerated stray line counts until the reply behind it is returned.
+func (d *Decoder) Buffered() int { return len(d.buf) - d.start }
 
 // PartialReply reports whether a line of an unfinished reply has been seen.
-func (d *Decoder) PartialReply() bool { return false }
+func (d *Decoder) PartialReply() bool { return len(d.spans) > 0 }
 
-// Unfinished returns the beginning of what is buffered.
-func (d *Decoder) Unfinished() []byte { return nil }
+// Blank reports whether all that is buffered, when Next has returned nil, is the one
+// empty line that the lenient profile tolerates behind a reply.
+func (d *Decoder) Blank() bool {
+	return d.anomalies.Has(StrayLine) && len(d.spans) == 0 && d.line == len(d.buf)
+}
 
-// Blank reports that all there is in the buffer is one tolerated empty line.
-func (d *Decoder) Blank() bool { return false }
+// Unfinished returns the beginning of the line that has no end yet, at most 128
+// octets, to be shown when the connection ends there. It is borrowed like a reply.
+func (d *Decoder) Unfinished() []byte {
+	return d.buf[d.line:min(len(d.buf), d.line+clip)]
+}
 
-// Release gives the memory back if nothing is buffered.
-func (d *Decoder) Release() {}
+// Release gives the memory back if nothing is buffered or the stream is in error.
+func (d *Decoder) Release() {
+	if d.Buffered() > 0 && d.err == nil {
+		return
+	}
+	d.base += int64(len(d.buf))
+	d.buf, d.spans, d.lines, d.reply = nil, nil, nil, Reply{}
+	d.start, d.line, d.scan = 0, 0, 0
+}
 
-// Hint guesses what protocol a line is from.
-func Hint(line []byte) string { return "" }
+func (d *Decoder) init() {
+	if d.limits.Line == 0 { // the zero value
+		d.limits = d.limits.withDefaults()
+		d.lineCap = d.limits.Line
+	}
+}
+
+// nextLine moves scan to the end of the current line and returns the line without its
+// LF, or false if the LF is not there yet or beyond a limit.
+func (d *Decoder) nextLine() (text []byte, ok bool) {
+	d.init()
+	room, over := d.lineCap, LongLine
+	if left := d.limits.Reply - (d.line - d.start); left < room {
+		room, over = left, LongReply
+	}
+	end := min(len(d.buf), d.line+room)
+	if d.scan < end {
+		if i := bytes.IndexByte(d.buf[d.scan:end], '\n'); i >= 0 {
+			d.scan += i + 1
+			return d.buf[d.line : d.scan-1], true
+		}
+	}
+	if end == d.line+room {
+		d.fail(over, d.buf[d.line:end])
+		return nil, false
+	}
+	d.scan = end
+	return nil, false
+}
+
+// take adds a line to the reply and reports whether it was the last one. What it finds
+// wrong goes to d.err or d.anomalies.
+func (d *Decoder) take(text []byte) (last bool) {
+	raw := text
+	if n := len(text); n > 0 && text[n-1] == '\r' {
+		text = text[:n-1]
+	} else if !d.let(BareLF, raw) {
+		return false
+	}
+	if len(text) == 0 {
+		d.empty()
+		return false
+	}
+	code := replyCode(text)
+	if code == 0 {
+		d.fail(BadCode, text)
+		return false
+	}
+	if len(d.spans) >= d.limits.Lines {
+		d.fail(ManyLines, text)
+		return false
+	}
+	from := 4
+	last = true
+	switch {
+	case len(text) == 3:
+		from = 3
+	case text[3] == ' ':
+	case text[3] == '-':
+		last = false
+	case text[3] == '\t':
+		if !d.let(TabSeparator, text) {
+			return false
+		}
+	default:
+		if !d.let(NoSeparator, text) {
+			return false
+		}
+		from = 3
+	}
+	if bytes.IndexByte(text, '\r') >= 0 && !d.let(BareCR, text) {
+		return false
+	}
+	if !d.merge(code, text) {
+		return false
+	}
+	at := d.line - d.start
+	d.spans = append(d.spans, span{at + from, at + len(text)})
+	d.line = d.scan
+	return last
+}
+
+// replyCode returns the code at the front of a line, or 0 if there is none: three ASCII
+// digits, not followed by a fourth, the first of them from 2 to 5 (RFC 5321 §4.2).
+func replyCode(text []byte) int {
+	if len(text) < 3 || text[0] < '2' || text[0] > '5' || !isDigit(text[1]) || !isDigit(text[2]) ||
+		len(text) > 3 && isDigit(text[3]) {
+		return 0
+	}
+	return int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
+}
+
+// empty passes over an empty line where the lenient profile tolerates one: once inside
+// a reply, once behind one.
+func (d *Decoder) empty() {
+	switch {
+	case len(d.spans) > 0:
+		if d.anomalies.Has(EmptyLine) {
+			d.fail(EmptyLine, nil)
+			return
+		}
+		d.let(EmptyLine, nil)
+	case d.begun && !d.anomalies.Has(StrayLine):
+		d.let(StrayLine, nil)
+	default:
+		d.fail(BadCode, nil)
+		return
+	}
+	d.line = d.scan
+}
+
+// merge compares a line's code with those before it.
+func (d *Decoder) merge(code int, text []byte) bool {
+	switch {
+	case len(d.spans) == 0:
+		d.worst = code
+	case code == d.code:
+	case code/100 == d.code/100:
+		if !d.let(MixedCodes, text) {
+			return false
+		}
+	default:
+		if !d.let(MixedClasses, text) {
+			return false
+		}
+	}
+	d.code = code
+	if code/100 >= d.worst/100 {
+		d.worst = code
+	}
+	return true
+}
+
+// finish makes the reply out of its lines and begins the next one.
+func (d *Decoder) finish() *Reply {
+	d.lines = d.lines[:0]
+	enhanced := Enhanced{}
+	for _, s := range d.spans {
+		line := d.buf[d.start+s.from : d.start+s.to : d.start+s.to]
+		d.lines = append(d.lines, line)
+		if enhanced.IsZero() {
+			if e, _ := ParseEnhanced(line); int(e.Class) == d.worst/100 {
+				enhanced = e
+			}
+		}
+	}
+	d.reply = Reply{Code: d.worst, Enhanced: enhanced, Lines: d.lines, Anomalies: d.anomalies}
+	d.start = d.scan
+	d.spans = d.spans[:0]
+	d.anomalies = 0
+	d.begun = true
+	return &d.reply
+}
+
+// let notes an anomaly, or fails with it in the strict profile.
+func (d *Decoder) let(a Anomaly, text []byte) bool {
+	if d.strict {
+		d.fail(a, text)
+		return false
+	}
+	d.anomalies = d.anomalies.Add(a)
+	return true
+}
+
+func (d *Decoder) fail(a Anomaly, text []byte) {
+	d.err = &SyntaxError{Anomaly: a, Offset: d.base + int64(d.line), Bytes: bytes.Clone(text[:min(len(text), clip)])}
+}
+
+// hints tell other protocols by how their servers begin.
+var hints = [...]struct{ prefix, hint string }{
+	{"\x15\x03", "looks like TLS"}, // an alert record
+	{"\x16\x03", "looks like TLS"}, // a handshake record
+	{"HTTP/", "looks like HTTP"},
+	{"<", "looks like HTML"},
+	{"SSH-", "looks like SSH"},
+	{"* OK", "looks like IMAP"},
+	{"* PREAUTH", "looks like IMAP"},
+	{"* BYE", "looks like IMAP"},
+	{"+OK", "looks like POP3"},
+	{"-ERR", "looks like POP3"},
+	{"\"IMPLEMENTATION\"", "looks like ManageSieve"},
+	{"\xff\xfb", "looks like Telnet"},
+	{"\xff\xfd", "looks like Telnet"},
+	{"\xef\xbb\xbf", "begins with a byte order mark"},
+	{"\x00", "begins with NUL"},
+}
+
+// Hint says what protocol a line that is no reply may be from, such as "looks like
+// HTTP", or "". It is a guess for people to read.
+func Hint(line []byte) string {
+	head := string(line[:min(len(line), 20)])
+	for _, h := range hints {
+		if strings.HasPrefix(head, h.prefix) {
+			return h.hint
+		}
+	}
+	return ""
+}

@@ -1,7 +1,9 @@
 package codec
 
-import "unicode"
-import "unicode/utf8"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // Reply is one complete reply of a server (RFC 5321 §4.2). A reply that a [Decoder]
 // returned is borrowed: it and its lines are valid until the decoder is used again;
