@@ -1,0 +1,102 @@
+package session
+
+import (
+	"crypto/x509"
+
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/events"
+	"github.com/parley-mail/parley/fsm"
+)
+
+// Config is what a session is told once. The zero value speaks ESMTP as "localhost"
+// in clear, lenient, pipelining where offered.
+type Config struct {
+	Hello        string // argument of EHLO, HELO or LHLO; "": "localhost"
+	LMTP         bool   // RFC 2033: LHLO, one reply per recipient
+	NoExtensions bool   // HELO at once: nothing but RFC 821 is asked of the server
+	StartTLS     StartTLS
+	Authenticate bool // AUTH before the first transaction; see WantCredentials
+
+	Strict   bool         // oddities of the server end the session instead of being noted
+	Limits   codec.Limits // on what the server may send; zero: the codec's defaults
+	Machine  fsm.Machine  // in fsm.Idle; nil: a compiled one
+	Data     DataMode     // how content is sent
+	Serial   bool         // no PIPELINING, even if offered
+	Window   int          // octets of commands in flight at once under PIPELINING; 0: 4096 (RFC 2920 §3.1)
+	Overlap  int          // mail transactions in flight at once under PIPELINING; 0: 1
+	RsetEach bool         // RSET before every transaction but the first
+	Raw8Bit  bool         // send octets over 127 although the server does not offer 8BITMIME
+
+	ID     uint64 // number of the session, for events
+	Events Sink   // nil: nobody listens
+}
+
+// Sink takes events. *events.Bus is one.
+type Sink interface {
+	Wants() events.Set
+	Publish(events.Event)
+}
+
+// StartTLS is the policy of a session that begins in clear.
+type StartTLS uint8
+
+// The policies.
+const (
+	StartTLSNever     StartTLS = iota // stay as the link is
+	StartTLSIfOffered                 // use it if it is offered and not refused; otherwise go on in clear
+	StartTLSOrNothing                 // no mail and no credentials without TLS (RFC 3207 §6)
+	numStartTLSPolicies
+)
+
+var startTLSNames = [numStartTLSPolicies]string{"never", "opportunistic", "required"}
+
+// String returns "never", "opportunistic" or "required".
+func (p StartTLS) String() string {
+	if p < numStartTLSPolicies {
+		return startTLSNames[p]
+	}
+	return "starttls(?)"
+}
+
+// DataMode says with which command content is sent.
+type DataMode uint8
+
+// The modes.
+const (
+	DataAuto DataMode = iota // DATA, or BDAT where the content needs it
+	DataOnly                 // DATA; binary content is refused
+	DataBDAT                 // BDAT where CHUNKING is offered, otherwise DATA (RFC 3030)
+	numDataModes
+)
+
+var dataModeNames = [numDataModes]string{"auto", "data", "bdat"}
+
+// String returns "auto", "data" or "bdat".
+func (m DataMode) String() string {
+	if m < numDataModes {
+		return dataModeNames[m]
+	}
+	return "data(?)"
+}
+
+// Link is what the transport declares about the connection. The zero value is a
+// clear link.
+type Link struct {
+	Host        string // the name that was dialled or verified
+	Port        int
+	Address     string // of the peer
+	Loopback    bool   // the peer is this machine
+	Secure      bool   // TLS protects the octets
+	Verified    bool   // and the certificate was verified
+	Version     uint16 // as in crypto/tls
+	CipherSuite uint16
+	Engine      string
+	Peer        []*x509.Certificate
+	Binding     func(kind string) ([]byte, error) // channel binding; nil: none
+}
+
+const (
+	defaultWindow = 4096
+	owedReplies   = 256      // most replies in flight: bounds what the server has to buffer
+	joined        = 32 << 10 // content up to here is copied behind the commands; above, referred to
+)

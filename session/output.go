@@ -1,0 +1,103 @@
+package session
+
+// output is the octets that wait to be written. Commands and small content are
+// copied into one buffer; large content is referred to where the caller keeps it.
+type output struct {
+	buf    []byte
+	segs   []segment
+	vec    [][]byte // what the driver was given last
+	queued int64    // stream offset behind the last octet
+	given  int64    // stream offset behind the last octet that the driver was given
+	wrote  int64    // stream offset behind the last octet that it says it wrote
+}
+
+// segment is a stretch of buf, or octets of somebody else's.
+type segment struct {
+	from, to int
+	foreign  []byte
+}
+
+func (s segment) len() int {
+	if s.foreign != nil {
+		return len(s.foreign)
+	}
+	return s.to - s.from
+}
+
+// grown takes note of what was appended to buf.
+func (o *output) grown(buf []byte) {
+	n := len(buf) - len(o.buf)
+	from := len(o.buf)
+	o.buf = buf
+	if n == 0 {
+		return
+	}
+	o.queued += int64(n)
+	if k := len(o.segs); k > 0 && o.segs[k-1].foreign == nil && o.segs[k-1].to == from {
+		o.segs[k-1].to += n
+		return
+	}
+	o.segs = append(o.segs, segment{from: from, to: from + n})
+}
+
+// refer takes octets that stay where they are.
+func (o *output) refer(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	o.queued += int64(len(p))
+	o.segs = append(o.segs, segment{foreign: p})
+}
+
+// vectors returns everything that waits, for one writev.
+func (o *output) vectors() [][]byte {
+	o.vec = o.vec[:0]
+	for _, s := range o.segs {
+		if s.foreign != nil {
+			o.vec = append(o.vec, s.foreign)
+		} else {
+			o.vec = append(o.vec, o.buf[s.from:s.to])
+		}
+	}
+	o.given = o.queued
+	return o.vec
+}
+
+// advance forgets n octets that are written.
+func (o *output) advance(n int64) {
+	o.wrote += n
+	if o.wrote >= o.queued {
+		o.wrote = o.queued
+		o.discard()
+		return
+	}
+	k := 0
+	for ; k < len(o.segs) && n >= int64(o.segs[k].len()); k++ {
+		n -= int64(o.segs[k].len())
+	}
+	if k < len(o.segs) && n > 0 {
+		if s := &o.segs[k]; s.foreign != nil {
+			s.foreign = s.foreign[n:]
+		} else {
+			s.from += int(n)
+		}
+	}
+	o.segs = o.segs[:copy(o.segs, o.segs[k:])]
+}
+
+// discard drops what waits.
+func (o *output) discard() {
+	clear(o.segs) // let go of the caller's memory
+	clear(o.vec[:cap(o.vec)])
+	o.segs, o.buf = o.segs[:0], o.buf[:0]
+}
+
+// empty reports whether nothing waits.
+func (o *output) empty() bool { return len(o.segs) == 0 }
+
+// release gives the memory back when nothing waits.
+func (o *output) release() {
+	if o.empty() {
+		o.buf, o.segs, o.vec = nil, nil, nil
+	}
+}

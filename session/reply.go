@@ -1,0 +1,462 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/events"
+	"github.com/parley-mail/parley/fsm"
+)
+
+// reply takes one complete reply: it belongs to the head of the flight, moves the
+// machine, and has its effect.
+func (s *Session) reply(r *codec.Reply) {
+	s.stats.Replies++
+	s.remember(r)
+	if s.flight.empty() || s.flight.head().end > s.out.given {
+		s.unsolicited(r)
+		return
+	}
+	head := s.flight.head()
+	cmd := s.commandOf(head)
+	s.traceReply(cmd, r)
+	if !s.noteAnomalies(cmd, r) {
+		return
+	}
+	class, verdict := s.judge(cmd, r)
+	switch verdict {
+	case closing:
+		s.closing(head, cmd, r)
+		return
+	case broken:
+		s.violate(codec.LateGreeting, "this is no answer to "+cmd.String(), r)
+		return
+	}
+	if _, legal := fsm.Next(s.state, fsm.On(cmd, class)); !legal {
+		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
+		return
+	}
+	s.fire(fsm.On(cmd, class))
+	p := *head
+	if !isPart(cmd) {
+		s.flight.pop()
+		if p.tx != nil {
+			p.tx.owed--
+		}
+	}
+	s.effect(p, cmd, class, r)
+	if s.state.Over() {
+		s.closed()
+		return
+	}
+	if class != cmd.Expect() {
+		s.ahead = s.flight.fold(s.state)
+	}
+	if p.tx != nil && p.tx.over(s.state) {
+		s.finish(p.tx)
+	}
+}
+
+// commandOf returns what the next reply answers. Of several replies to the end of
+// the content all but the last are for one recipient each (RFC 2033 §4.2).
+func (s *Session) commandOf(p *pending) fsm.Command {
+	if !s.cfg.LMTP || p.tx == nil || p.tx.parts+1 >= p.tx.accepted {
+		return p.cmd
+	}
+	switch p.cmd {
+	case fsm.EndOfData:
+		return fsm.EndOfDataPart
+	case fsm.BdatLast:
+		return fsm.BdatLastPart
+	}
+	return p.cmd
+}
+
+// verdict is what the code of a reply says beyond its class.
+type verdict uint8
+
+const (
+	fine    verdict = iota
+	closing         // the server ends the session
+	broken          // replies and commands are out of step
+)
+
+// judge returns the class of a reply to cmd, and what its exact code means. The
+// first digit decides (RFC 5321 §4.3.2), except where more is at stake.
+func (s *Session) judge(cmd fsm.Command, r *codec.Reply) (fsm.Class, verdict) {
+	class := fsm.ClassOf(r.Code)
+	odd := func(a codec.Anomaly) (fsm.Class, verdict) {
+		if !s.anomaly(cmd, a, r.String()) {
+			return class, broken
+		}
+		return class, fine
+	}
+	switch {
+	case cmd == fsm.Quit:
+		return class, fine
+	case r.Code == 421:
+		return class, closing
+	case r.Code == 221:
+		return class, closing
+	case cmd == fsm.Connect:
+		if class == fsm.Positive && r.Code != 220 {
+			return odd(codec.OddGreeting)
+		}
+	case cmd == fsm.StartTLS: // RFC 3207 §4: only 220 starts TLS
+		if class == fsm.Positive && r.Code != 220 {
+			return class, broken
+		}
+	case r.Code == 220:
+		return class, broken
+	case class == fsm.Intermediate && cmd == fsm.Data && r.Code != 354,
+		class == fsm.Intermediate && cmd != fsm.Data && r.Code != 334:
+		if r.Code == 334 || r.Code == 354 {
+			return class, broken
+		}
+		return odd(codec.OddIntermediate)
+	}
+	return class, fine
+}
+
+// effect is what a reply means beside the move of the machine.
+func (s *Session) effect(p pending, cmd fsm.Command, class fsm.Class, r *codec.Reply) {
+	good := class == fsm.Positive
+	switch {
+	case cmd == fsm.Connect:
+		s.greeting = r.Clone()
+		if !good {
+			s.refuse(ErrRefused, cmd, r, "")
+			return
+		}
+		if s.wants(events.KindGreeted) {
+			s.trace.greeted = events.Greeted{Meta: s.meta(0), Reply: *r}
+			s.publish(&s.trace.greeted)
+		}
+	case cmd == fsm.Ehlo, cmd == fsm.Lhlo:
+		s.greeted(cmd, good, r)
+	case cmd == fsm.Helo:
+		if !good {
+			s.refuse(ErrRefused, cmd, r, "")
+			if s.err != nil && s.err.Err == nil && s.ehloRefusal != nil {
+				s.err.Err = fmt.Errorf("EHLO before it got %s", s.ehloRefusal)
+			}
+		}
+	case cmd == fsm.StartTLS:
+		s.startTLSAnswered(good, r)
+	case cmd == fsm.Auth, cmd == fsm.AuthResponse, cmd == fsm.AuthCancel:
+		s.authAnswered(cmd, class, r)
+	case cmd.OpensTransaction():
+		s.senderAnswered(p.tx, cmd, good, r)
+	case cmd == fsm.Rcpt:
+		s.recipientAnswered(p.tx, p.rcpt, good, r)
+	case cmd == fsm.Data:
+		if class != fsm.Intermediate {
+			s.contentRefused(p.tx, r)
+		}
+	case cmd == fsm.Bdat:
+		if !good {
+			p.tx.cut = true
+			s.contentRefused(p.tx, r)
+		}
+	case cmd.EndsContent():
+		s.contentAnswered(p.tx, cmd, good, r)
+	case cmd == fsm.Rset && !good:
+		s.refuse(ErrRefused, cmd, r, "RSET cannot be refused")
+	}
+	if p.req != nil {
+		s.requestAnswered(p.req, r)
+	}
+}
+
+// greeted takes the reply to EHLO or LHLO.
+func (s *Session) greeted(cmd fsm.Command, good bool, r *codec.Reply) {
+	switch {
+	case good:
+		s.ext.Parse(r)
+		s.extended = true
+		if s.wants(events.KindExtensionsOffered) {
+			s.trace.extensions = events.ExtensionsOffered{Meta: s.meta(0), Extensions: &s.ext}
+			s.publish(&s.trace.extensions)
+		}
+	case s.state == fsm.Legacy && notUnderstood(r.Code):
+		s.ehloRefusal = clone(r)
+	default:
+		s.refuse(ErrRefused, cmd, r, "")
+	}
+}
+
+// notUnderstood reports whether a 5yz to EHLO means that the command is not known,
+// so that HELO may help, rather than that this client is not welcome.
+func notUnderstood(code int) bool { return code == 500 || code == 502 || code == 503 || code == 504 }
+
+func (s *Session) senderAnswered(tx *Transaction, cmd fsm.Command, good bool, r *codec.Reply) {
+	if good {
+		if s.wants(events.KindSenderAccepted) {
+			s.trace.senderAccepted = events.SenderAccepted{Meta: s.meta(tx.id), Path: tx.Envelope.ReversePath.String(), Reply: *r}
+			s.publish(&s.trace.senderAccepted)
+		}
+		return
+	}
+	if s.wants(events.KindSenderRefused) {
+		s.trace.senderRefused = events.SenderRefused{Meta: s.meta(tx.id), Path: tx.Envelope.ReversePath.String(), Reply: *r}
+		s.publish(&s.trace.senderRefused)
+	}
+	tx.final = tx.save(r)
+	for i := range tx.outcomes {
+		tx.outcomes[i] = outcome{status: Refused, reply: tx.final}
+	}
+	s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
+}
+
+func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.Reply) {
+	o := &tx.outcomes[i]
+	if o.status != NotSent { // MAIL was refused: this reply is moot
+		return
+	}
+	o.reply = tx.save(r)
+	path := tx.Envelope.Recipients[i].Path
+	if good {
+		o.rcpt = true
+		tx.accepted++
+		if s.wants(events.KindRecipientAccepted) {
+			s.trace.rcptAccepted = events.RecipientAccepted{Meta: s.meta(tx.id), Index: i, Path: path.String(), Reply: *r}
+			s.publish(&s.trace.rcptAccepted)
+		}
+		return
+	}
+	o.status = Refused
+	s.publishRecipientRefused(tx, i, r)
+	if tx.required(i) {
+		s.giveUp(tx, &Error{
+			Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Reply: clone(r),
+			Detail: fmt.Sprintf("recipient %s, who is required, was refused", path),
+		})
+	}
+}
+
+// contentRefused takes a 4yz or 5yz to DATA or to a chunk: nobody gets the message.
+func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
+	cmd := fsm.Data
+	if tx.chunked {
+		cmd = fsm.Bdat
+	}
+	if tx.err == nil {
+		tx.final = tx.save(r)
+		tx.refusal = tx.final
+		s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
+	}
+}
+
+// contentAnswered takes a reply to the end of the content.
+func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r *codec.Reply) {
+	reply := tx.save(r)
+	status := Refused
+	switch {
+	case good && tx.cut:
+		// A chunk was refused, and the whole is accepted: whatever was taken, it is not
+		// the message. Nobody can say what it is.
+		status = Unknown
+	case good:
+		status = Accepted
+	}
+	tx.final = reply
+	if isPart(cmd) || s.cfg.LMTP {
+		s.decideNth(tx, tx.parts, status, reply, r)
+		tx.parts++
+	} else {
+		tx.decide(status, reply)
+	}
+	if isPart(cmd) {
+		return
+	}
+	if !good && tx.err == nil {
+		tx.err = &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)}
+	}
+	tx.phase = stopped
+}
+
+// decideNth decides about the n-th recipient whose RCPT was accepted.
+func (s *Session) decideNth(tx *Transaction, n int, status Status, reply saved, r *codec.Reply) {
+	for i := range tx.outcomes {
+		o := &tx.outcomes[i]
+		if !o.rcpt {
+			continue
+		}
+		if n > 0 {
+			n--
+			continue
+		}
+		if o.status == NotSent {
+			o.status, o.reply = status, reply
+		}
+		if status == Refused {
+			s.publishRecipientRefused(tx, i, r)
+		}
+		return
+	}
+}
+
+// unsolicited takes a reply that nobody owes: the server says that it will close, or
+// it says that it did not mean to be there, or nothing can be trusted any more.
+func (s *Session) unsolicited(r *codec.Reply) {
+	switch {
+	case r.Temporary() || r.Permanent() || r.Code == 221:
+		tx := s.contentGoing()
+		if tx != nil && r.Code != 421 && r.Code != 221 {
+			// RFC 5321 §4.2.5 leaves it open when the server says no: it has, and the
+			// content will not be ended, so nobody gets the message.
+			tx.final = tx.save(r)
+			tx.decide(Refused, tx.final)
+			tx.err = &Error{Kind: ErrRefused, State: s.state, Command: fsm.EndOfData, During: true, Reply: clone(r), Detail: "refused before the end of the content"}
+		}
+		e := s.failure(ErrRefused, "the server closed the session")
+		e.Reply = clone(r)
+		s.end(fsm.Shutdown, e)
+	default:
+		s.violate(codec.Unsolicited, "a reply that no command asked for", r)
+	}
+}
+
+// contentGoing returns the transaction whose content is being sent and has not been
+// ended, or nil.
+func (s *Session) contentGoing() *Transaction {
+	if s.cur != nil && s.state == fsm.Content && !s.cur.ended {
+		return s.cur
+	}
+	return nil
+}
+
+// closing takes a 421, or a 221 that answers no QUIT (RFC 5321 §3.8).
+func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
+	if r.Code == 221 && !s.anomaly(cmd, codec.EarlyClosing, r.String()) {
+		return
+	}
+	e := s.failure(ErrRefused, "the server closed the session")
+	e.Reply = clone(r)
+	if cmd == fsm.Rcpt && r.Code == 421 {
+		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
+			o.status, o.reply = Refused, head.tx.save(r)
+			s.publishRecipientRefused(head.tx, head.rcpt, r)
+		}
+	}
+	s.end(fsm.Shutdown, e)
+}
+
+// refuse records that the server will not serve us.
+func (s *Session) refuse(kind Kind, cmd fsm.Command, r *codec.Reply, detail string) {
+	s.fail(&Error{Kind: kind, State: s.state, Command: cmd, During: true, Reply: clone(r), Detail: detail})
+}
+
+// malformed takes what is no reply.
+func (s *Session) malformed(err error) {
+	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
+		s.end(fsm.On(fsm.Quit, fsm.Gone), nil) // whatever it is, the session has ended in order
+		return
+	}
+	e := s.failure(ErrViolation, "")
+	e.Err = err
+	var syntax *codec.SyntaxError
+	if errors.As(err, &syntax) {
+		e.Anomaly = syntax.Anomaly
+	}
+	s.broken(e)
+}
+
+// violate ends the session because the server broke the protocol.
+func (s *Session) violate(a codec.Anomaly, detail string, r *codec.Reply) {
+	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
+		s.end(fsm.On(fsm.Quit, fsm.Gone), nil)
+		return
+	}
+	e := s.failure(ErrViolation, detail)
+	e.Anomaly, e.Reply = a, clone(r)
+	s.broken(e)
+}
+
+func (s *Session) broken(e *Error) {
+	if s.state.Over() {
+		return
+	}
+	s.stats.Violations++
+	if s.wants(events.KindViolation) {
+		s.trace.violation = events.Violation{Meta: s.meta(0), State: s.state, Detail: e.Error()}
+		s.publish(&s.trace.violation)
+	}
+	s.end(fsm.Malformed, e)
+}
+
+// failure makes an error that says where the session is.
+func (s *Session) failure(kind Kind, detail string) *Error {
+	e := &Error{Kind: kind, State: s.state, Detail: detail}
+	if !s.flight.empty() {
+		e.Command, e.During = s.flight.head().cmd, true
+	} else if s.contentGoing() != nil {
+		e.Command, e.During = fsm.EndOfData, true
+	}
+	return e
+}
+
+// fail records why the session cannot serve; the first reason wins. What was begun
+// and not sent is decided, and QUIT comes next.
+func (s *Session) fail(e *Error) {
+	if s.err == nil {
+		s.err = e
+	}
+	s.quitting = true
+	s.settle(s.err)
+}
+
+// end moves the machine to where nothing is sent any more.
+func (s *Session) end(by fsm.Input, e *Error) {
+	if e != nil && s.err == nil {
+		s.err = e
+	}
+	if s.fire(by) {
+		s.settle(e)
+		s.closed()
+	}
+}
+
+// closed cleans up in a state without a way out, and says so.
+func (s *Session) closed() {
+	s.settle(s.err)
+	for i := range s.flight.n {
+		if r := s.flight.at(i).req; r != nil {
+			r.fail(s.Err())
+		}
+	}
+	for _, r := range s.requests {
+		r.fail(s.Err())
+	}
+	s.flight.reset()
+	s.out.discard()
+	s.requests, s.ahead, s.cur = nil, s.state, nil
+	s.open, s.wantCreds = false, false
+	if s.wants(events.KindClosed) {
+		s.trace.closed = events.Closed{Meta: s.meta(0), State: s.state, Err: s.Err()}
+		s.publish(&s.trace.closed)
+	}
+}
+
+func clone(r *codec.Reply) *codec.Reply {
+	if r == nil {
+		return nil
+	}
+	c := r.Clone()
+	return &c
+}
+
+// remember keeps a copy of the last reply, reusing its memory.
+func (s *Session) remember(r *codec.Reply) {
+	s.last.Code, s.last.Enhanced, s.last.Anomalies = r.Code, r.Enhanced, r.Anomalies
+	lines := s.last.Lines
+	if n := len(r.Lines) - cap(lines); n > 0 {
+		lines = append(lines[:cap(lines)], make([][]byte, n)...)
+	}
+	lines = lines[:len(r.Lines)]
+	for i := range r.Lines {
+		lines[i] = append(lines[i][:0], r.Lines[i]...)
+	}
+	s.last.Lines = lines
+}

@@ -1,0 +1,391 @@
+package session
+
+import (
+	"time"
+
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/events"
+	"github.com/parley-mail/parley/fsm"
+)
+
+// Session is one SMTP or LMTP client session. It does no I/O, reads no clock, starts
+// no goroutine and is not safe for concurrent use.
+type Session struct {
+	cfg     Config
+	machine fsm.Machine
+	state   fsm.State // the machine's
+	ahead   fsm.State // where the sender stands; see package comment
+	flight  flight
+	out     output
+	dec     codec.Decoder
+	ext     codec.Extensions
+	link    Link
+
+	// Facts that decide what is wanted, not what is legal.
+	greeting      codec.Reply
+	ehloRefusal   *codec.Reply // why HELO was used
+	extended      bool         // EHLO or LHLO was answered with success
+	triedTLS      bool
+	authenticated bool
+	authDone      bool // nothing more to be tried
+	open          bool // greeting, TLS and AUTH are behind us
+	quitting      bool
+	wantCreds     bool
+	closeTold     bool
+	last          codec.Reply // the last reply of any kind; owned
+	err           *Error      // why the session cannot serve; the first wins
+
+	auth     authState
+	txs      []*Transaction // not decided, in order; those from cur on are not sent yet
+	cur      *Transaction   // the one whose commands are being sent
+	begun    uint64         // transactions given so far
+	mails    int            // transactions whose MAIL was sent
+	finished int            // of those, decided
+	requests []*Request
+	stuff    codec.Stuffer
+	chunk    codec.Normalizer
+	pieces   [][]byte
+	tail     []byte
+	trace    trace
+	seq      uint64
+	stats    Stats
+	unturned bool // something was written since the last octets came
+}
+
+// Stats counts what a session has done.
+type Stats struct {
+	Commands   int   // commands sent, pseudo-commands not counted
+	Replies    int   // replies received
+	Turns      int   // times the session had nothing more to send and had to wait: round trips
+	OctetsOut  int64 // given to the driver and written
+	OctetsIn   int64
+	Anomalies  codec.Anomalies // of all replies
+	Violations int
+}
+
+// Want says what the driver has to do next. Several may be set.
+type Want uint8
+
+// The wants. None: the session idles.
+const (
+	WantWrite       Want = 1 << iota // Output has something
+	WantRead                         // an answer is awaited, for at most Patience
+	WantTLS                          // run the handshake, then Secured or Lost
+	WantCredentials                  // fetch credentials, then Authenticate or NoCredentials
+	WantBody                         // content, by Body or BodyFailed
+	WantClose                        // close the connection; the session is over
+)
+
+// Has reports whether all of x are wanted.
+func (w Want) Has(x Want) bool { return w&x == x }
+
+// New returns a session in fsm.Idle.
+func New(cfg Config) *Session {
+	if cfg.Hello == "" {
+		cfg.Hello = "localhost"
+	}
+	if cfg.Window <= 0 {
+		cfg.Window = defaultWindow
+	}
+	if cfg.Machine == nil {
+		cfg.Machine = &fsm.Compiled{}
+	}
+	s := &Session{cfg: cfg, machine: cfg.Machine, state: fsm.Idle, ahead: fsm.Idle}
+	s.dec.Reset(cfg.Limits, cfg.Strict)
+	return s
+}
+
+// Dialing says that a connection is being made.
+func (s *Session) Dialing() { s.signal(fsm.Dial) }
+
+// Connected says that the connection exists. The greeting is awaited.
+func (s *Session) Connected(link Link) {
+	s.link = link
+	if !s.signal(fsm.Up) {
+		return
+	}
+	if s.wants(events.KindConnected) {
+		s.trace.connected = events.Connected{Meta: s.meta(0), Address: link.Address, Secure: link.Secure}
+		s.publish(&s.trace.connected)
+	}
+	if link.Secure {
+		s.publishSecured()
+	}
+	s.push(fsm.Connect, nil, 0, s.out.queued)
+	s.plan()
+}
+
+// Receive takes octets from the server. Any split of the stream gives the same
+// events. p is not kept.
+func (s *Session) Receive(p []byte) {
+	s.stats.OctetsIn += int64(len(p))
+	if s.unturned {
+		s.unturned = false
+		s.stats.Turns++
+	}
+	switch {
+	case s.state.Over():
+		return // nothing that comes afterwards changes anything
+	case s.state == fsm.Handshake:
+		s.violate(codec.Unsolicited, "octets in clear behind the 220 to STARTTLS", nil)
+		return
+	}
+	s.dec.Feed(p)
+	for !s.state.Over() {
+		r, err := s.dec.Next()
+		if err != nil {
+			s.malformed(err)
+			break
+		}
+		if r == nil {
+			break
+		}
+		s.reply(r)
+	}
+	if s.state == fsm.Handshake && s.dec.Buffered() > 0 {
+		s.violate(codec.Unsolicited, "octets in clear behind the 220 to STARTTLS", nil)
+	}
+	s.plan()
+}
+
+// Secured says that the handshake asked for by WantTLS is done.
+func (s *Session) Secured(link Link) {
+	if s.state != fsm.Handshake {
+		return
+	}
+	s.link = link
+	s.forget()
+	s.signal(fsm.Secured)
+	s.publishSecured()
+	s.plan()
+}
+
+// Lost says that the connection is gone, or that it or TLS could not be had.
+func (s *Session) Lost(err error) {
+	if !s.state.Live() {
+		return
+	}
+	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
+		s.end(fsm.On(fsm.Quit, fsm.Gone), nil)
+		return
+	}
+	s.out.given = s.out.wrote
+	kind, detail := ErrTransport, "connection lost"
+	if s.state == fsm.Handshake {
+		kind, detail = ErrTLS, "TLS handshake failed"
+	}
+	if s.state == fsm.Connecting {
+		detail = ""
+	}
+	if s.dec.PartialReply() {
+		detail += " within a reply"
+	}
+	e := s.failure(kind, detail)
+	e.Err = err
+	s.end(fsm.Lost, e)
+}
+
+// Expire says that Patience has run out.
+func (s *Session) Expire() {
+	if !s.state.Live() {
+		return
+	}
+	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
+		s.end(fsm.On(fsm.Quit, fsm.Gone), nil)
+		return
+	}
+	s.out.given = s.out.wrote
+	s.end(fsm.Expired, s.failure(ErrTimeout, "no answer in time"))
+}
+
+// Abort gives up at once, without QUIT. The cause may be nil.
+func (s *Session) Abort(cause error) {
+	if s.state.Over() {
+		return
+	}
+	s.out.given = s.out.wrote
+	e := s.failure(ErrCanceled, "given up by the caller")
+	e.Err = cause
+	s.end(fsm.Abort, e)
+}
+
+// Begin queues a mail transaction. It may be called while earlier ones are in
+// flight, and before the session is open. The error is of kind ErrMisuse and means
+// that nothing was queued.
+func (s *Session) Begin(tx *Transaction) error {
+	switch {
+	case s.state.Over() || s.quitting:
+		return &Error{Kind: ErrMisuse, State: s.state, Detail: "the session is over"}
+	case tx.Envelope == nil || len(tx.Envelope.Recipients) == 0:
+		return &Error{Kind: ErrMisuse, State: s.state, Detail: "an envelope needs at least one recipient"}
+	case tx.phase != waiting || tx.id != 0:
+		return &Error{Kind: ErrMisuse, State: s.state, Detail: "the transaction is in use; Reset it first"}
+	case tx.Verb != 0 && !tx.Verb.OpensTransaction():
+		return &Error{Kind: ErrMisuse, State: s.state, Detail: tx.Verb.String() + " does not open a mail transaction"}
+	}
+	s.begun++
+	tx.start(s.begun)
+	s.txs = append(s.txs, tx)
+	if s.err != nil {
+		s.settle(s.err)
+		return nil
+	}
+	s.plan()
+	return nil
+}
+
+// Quit ends the session in order, when everything begun is decided (RFC 5321
+// §4.1.1.10).
+func (s *Session) Quit() {
+	if s.state == fsm.Idle || s.state == fsm.Connecting {
+		s.Abort(nil)
+		return
+	}
+	s.quitting = true
+	s.plan()
+}
+
+// Output returns everything that waits to be written, for one writev. It stays
+// valid until Wrote is called, and may point into the caller's content.
+func (s *Session) Output() [][]byte { return s.out.vectors() }
+
+// Wrote says that the first n octets of Output have been handed over. A driver that
+// cannot tell how much was, after an error, says all.
+func (s *Session) Wrote(n int64) {
+	s.stats.OctetsOut += n
+	s.unturned = true
+	s.out.advance(n)
+}
+
+// Wants says what to do next.
+func (s *Session) Wants() Want {
+	if s.state.Over() {
+		if s.closeTold {
+			return 0
+		}
+		return WantClose
+	}
+	var w Want
+	if !s.out.empty() {
+		w |= WantWrite
+	}
+	if !s.flight.empty() {
+		w |= WantRead
+	}
+	if s.state == fsm.Handshake && s.out.empty() {
+		w |= WantTLS
+	}
+	if s.wantCreds {
+		w |= WantCredentials
+	}
+	if s.bodyWanted() {
+		w |= WantBody
+	}
+	return w
+}
+
+// CloseDone says that the connection asked for by WantClose is closed.
+func (s *Session) CloseDone() { s.closeTold = true }
+
+// Patience returns how long the answer awaited now may take (RFC 5321 §4.5.3.2); 0
+// when none is awaited.
+func (s *Session) Patience() time.Duration {
+	if s.flight.empty() || s.state.Over() {
+		return 0
+	}
+	return s.flight.head().cmd.Patience()
+}
+
+// Awaited returns the command whose answer is awaited, and whether there is one.
+func (s *Session) Awaited() (fsm.Command, bool) {
+	if s.flight.empty() {
+		return 0, false
+	}
+	return s.flight.head().cmd, true
+}
+
+// State returns what the server has acknowledged.
+func (s *Session) State() fsm.State { return s.state }
+
+// InFlight returns how many commands are in flight.
+func (s *Session) InFlight() int { return s.flight.n }
+
+// Open reports whether greeting, TLS and AUTH are behind us, so that mail may flow.
+func (s *Session) Open() bool { return s.open && !s.state.Over() }
+
+// Dirty reports whether a mail transaction that nobody wants any more is still open
+// at the server; RSET comes before the next one.
+func (s *Session) Dirty() bool { return s.state.InTransaction() && len(s.txs) == 0 }
+
+// Extensions returns what the server offers now; it is overwritten by the next EHLO.
+func (s *Session) Extensions() *codec.Extensions { return &s.ext }
+
+// Greeting returns the server's greeting.
+func (s *Session) Greeting() codec.Reply { return s.greeting }
+
+// LastReply returns the last complete reply of any kind.
+func (s *Session) LastReply() codec.Reply { return s.last }
+
+// Link returns what is known of the connection.
+func (s *Session) Link() *Link { return &s.link }
+
+// Authenticated returns the mechanism by which the session was authenticated, or "".
+func (s *Session) Authenticated() string {
+	if s.authenticated {
+		return s.auth.name
+	}
+	return ""
+}
+
+// Stats returns what has been counted so far.
+func (s *Session) Stats() Stats { return s.stats }
+
+// Err returns why the session cannot serve, or nil.
+func (s *Session) Err() error {
+	if s.err == nil {
+		return nil
+	}
+	return s.err
+}
+
+// Release gives memory back while the session idles. It may be called at any time.
+func (s *Session) Release() {
+	if s.flight.empty() && len(s.txs) == 0 {
+		s.out.release()
+		s.dec.Release()
+		s.flight.ring, s.flight.first = nil, 0
+		s.pieces = nil
+	}
+}
+
+// signal fires an input that is no reply.
+func (s *Session) signal(i fsm.Input) bool {
+	ok := s.fire(i)
+	if ok {
+		s.ahead = s.flight.fold(s.state)
+	}
+	return ok
+}
+
+// fire moves the machine. It is the only place that does.
+func (s *Session) fire(i fsm.Input) bool {
+	from := s.state
+	to, err := s.machine.Fire(i)
+	if err != nil {
+		return false
+	}
+	s.state = to
+	if to != from && s.wants(events.KindStateChanged) {
+		s.trace.stateChanged = events.StateChanged{Meta: s.meta(0), From: from, To: to, By: i}
+		s.publish(&s.trace.stateChanged)
+	}
+	return true
+}
+
+// forget drops what was learnt before TLS (RFC 3207 §4.2).
+func (s *Session) forget() {
+	s.ext = codec.Extensions{}
+	s.extended, s.authenticated, s.authDone = false, false, false
+	s.ehloRefusal = nil
+	s.dec.Reset(s.cfg.Limits, s.cfg.Strict)
+}
