@@ -1,0 +1,5 @@
+//go:build !unix
+
+package sink
+
+func tooManyFiles(error) bool { return false }
