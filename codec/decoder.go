@@ -33,8 +33,10 @@ type Decoder struct {
 // span is the text of a line, as offsets from Decoder.start: buf may move.
 type span struct{ from, to int }
 
-// clip is how much of an offending line an error keeps.
-const clip = 128
+const (
+	clip      = 128 // octets of an offending line that an error keeps
+	minBuffer = 512 // octets of room a decoder begins with
+)
 
 // Reset forgets everything but the memory, sets the limits and chooses the profile. To
 // begin with a new stream, after STARTTLS for instance, a decoder must be reset.
@@ -65,6 +67,9 @@ func (d *Decoder) Feed(p []byte) {
 		d.line -= d.start
 		d.scan -= d.start
 		d.start = 0
+	}
+	if need := len(d.buf) + len(p); need > cap(d.buf) {
+		d.grow(need, len(p))
 	}
 	d.buf = append(d.buf, p...)
 }
@@ -119,6 +124,17 @@ func (d *Decoder) init() {
 		d.limits = d.limits.withDefaults()
 		d.lineCap = d.limits.Line
 	}
+}
+
+// grow makes room for need octets: twice the old room, but no more than a reply and a
+// piece can take.
+func (d *Decoder) grow(need, piece int) {
+	d.init()
+	room := min(max(2*cap(d.buf), minBuffer), d.limits.Reply+piece)
+	if room < need {
+		room = need + need/4
+	}
+	d.buf = append(make([]byte, 0, room), d.buf...)
 }
 
 // nextLine moves scan to the end of the current line and returns the line without its
