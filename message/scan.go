@@ -48,6 +48,9 @@ type Scanner struct {
 	look  bool   // this chunk has a NUL or an octet over 127
 	field []byte // the current header line, as far as it may be "MIME-Version:"
 	rest  []byte // an unfinished UTF-8 sequence of the header section
+
+	unknown bool // octets of unknown number were skipped
+	binary  bool // octets of which nothing is known were skipped
 }
 
 // Write adds p to the content. It never fails.
@@ -71,6 +74,12 @@ func (s *Scanner) Features() Features {
 	end.f.FinalCRLF = end.f.Octets == 0 || end.crlf
 	if !end.body {
 		end.f.HeaderOctets = end.f.Octets
+	}
+	if end.binary {
+		end.f.WireOctets = end.f.Octets
+	}
+	if end.unknown {
+		end.f.Octets, end.f.WireOctets, end.f.Lines = -1, -1, -1
 	}
 	return end.f
 }
@@ -122,6 +131,30 @@ func (s *Scanner) scan(p []byte) {
 		}
 		p = p[i+1:]
 	}
+}
+
+// skip takes octets that will be read later, at the beginning of a line of the
+// body.
+func (s *Scanner) skip(e extent) {
+	s.binary = s.binary || e.binary
+	if e.octets < 0 {
+		s.unknown = true
+	} else {
+		s.f.Octets += e.octets
+		s.f.WireOctets += e.octets - int64(e.lastLine)
+	}
+	s.f.LongestLine = max(s.f.LongestLine, e.features.LongestLine)
+	if e.features.EightBit || e.binary {
+		s.f.EightBit = true
+		first(&s.f.First.EightBit, s.f.Lines+max(e.features.First.EightBit, 1))
+	}
+	if e.binary {
+		s.f.NUL = true
+		first(&s.f.First.NUL, s.f.Lines+max(e.features.First.NUL, 1))
+	}
+	s.f.Lines += e.lines
+	s.line = e.lastLine
+	s.crlf = s.crlf && e.lastLine == 0
 }
 
 // text takes octets of a line that are no line end.
