@@ -41,11 +41,11 @@ func parseTarget(network, address string) (target, error) {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:
-		return target{}, fmt.Errorf("network %.20q is not tcp, tcp4 or tcp6", network)
+		return target{}, fmt.Errorf("network %+.20q is not tcp, tcp4 or tcp6", network)
 	}
 	t, err := splitTarget(address)
 	if err == nil && t.ip.Zone() != "" {
-		return target{}, fmt.Errorf("host %.80q: a zone means nothing to a proxy", t.host)
+		return target{}, fmt.Errorf("host %+.80q: a zone means nothing to a proxy", t.host)
 	}
 	return t, err
 }
@@ -53,7 +53,7 @@ func parseTarget(network, address string) (target, error) {
 func splitTarget(address string) (target, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return target{}, fmt.Errorf("address %.80q is not host:port", address)
+		return target{}, fmt.Errorf("address %+.80q is not host:port", address)
 	}
 	return makeTarget(host, port)
 }
@@ -72,7 +72,7 @@ func endpoint(addr string, port uint16) (string, error) {
 		host = addr
 	} else if strings.Contains(addr, ":") {
 		if host, p, err = net.SplitHostPort(addr); err != nil {
-			return "", fmt.Errorf("proxy address %.80q is not host:port", addr)
+			return "", fmt.Errorf("proxy address %+.80q is not host:port", addr)
 		}
 	}
 	t, err := makeTarget(host, p)
@@ -85,7 +85,7 @@ func endpoint(addr string, port uint16) (string, error) {
 func makeTarget(host, port string) (target, error) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return target{}, fmt.Errorf("port %.20q is not a number from 1 to 65535", port)
+		return target{}, fmt.Errorf("port %+.20q is not a number from 1 to 65535", port)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		ip = ip.Unmap()
@@ -111,9 +111,9 @@ func checkHost(host string) error {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
 		case c >= utf8.RuneSelf:
-			return fmt.Errorf("host %.80q has an octet beyond ASCII at %d; write it in A-labels (RFC 5890 §2.3.2.1)", host, i)
+			return fmt.Errorf("host %+.80q has an octet beyond ASCII at %d; write it in A-labels (RFC 5890 §2.3.2.1)", host, i)
 		default:
-			return fmt.Errorf("host %.80q has %q at octet %d", host, c, i)
+			return fmt.Errorf("host %+.80q has %q at octet %d", host, c, i)
 		}
 	}
 	return nil

@@ -34,11 +34,10 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(")")
 	}
-	b.WriteString(": " + e.Op.String())
 	if e.Target != "" {
-		b.WriteString(" to " + printable(e.Target))
+		b.WriteString(" for " + printable(e.Target))
 	}
-	b.WriteString(": " + e.Reason.String())
+	b.WriteString(": " + e.Op.String() + ": " + e.Reason.String())
 	if e.Status != 0 {
 		b.WriteString(" (" + strconv.Itoa(e.Status) + ")")
 	}

@@ -38,7 +38,7 @@ func ParseExceptions(list string) (Exceptions, error) {
 	for entry := range strings.FieldsFuncSeq(list, separator) {
 		rule, err := parseException(entry)
 		if err != nil {
-			return Exceptions{}, &Error{Op: OpCheck, Reason: ReasonArgument, Err: fmt.Errorf("proxy exception %.80q: %w", entry, err)}
+			return Exceptions{}, &Error{Op: OpCheck, Reason: ReasonArgument, Err: fmt.Errorf("proxy exception %+.80q: %w", entry, err)}
 		}
 		e.rules = append(e.rules, rule)
 	}
@@ -58,7 +58,7 @@ func parseException(entry string) (exception, error) {
 		}
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
-			return r, fmt.Errorf("port %.20q is not a number from 1 to 65535", p)
+			return r, fmt.Errorf("port %+.20q is not a number from 1 to 65535", p)
 		}
 		host, r.port = h, uint16(n)
 	}

@@ -52,7 +52,10 @@ func checkLogin(mode Auth, user, password string) error {
 	if strings.Contains(user, ":") {
 		return errors.New("the user has a colon (RFC 7617 §2)")
 	}
-	return errors.Join(checkSecret("user", user, 1, maxCredential), checkSecret("password", password, 0, maxCredential))
+	if err := checkSecret("user", user, 1, maxCredential); err != nil {
+		return err
+	}
+	return checkSecret("password", password, 0, maxCredential)
 }
 
 // login presents credentials over the requests for one tunnel. It gives up by
@@ -175,7 +178,7 @@ func (l *login) refused(a *attempt, r *response, why Reason) error {
 		for _, c := range r.challenges {
 			names = append(names, c.scheme)
 		}
-		e.Err = fmt.Errorf("the proxy offers %.80q", strings.Join(names, " "))
+		e.Err = fmt.Errorf("the proxy offers %+.80q", strings.Join(names, " "))
 	}
 	return e
 }

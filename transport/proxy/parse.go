@@ -64,7 +64,7 @@ func Parse(rawURL string) (Stage, error) {
 		}
 		return t, nil
 	}
-	return nil, urlError(fmt.Errorf("unknown scheme %.20q; known are socks4, socks4a, socks5, socks5h, http and https", u.Scheme))
+	return nil, urlError(fmt.Errorf("unknown scheme %+.20q; known are socks4, socks4a, socks5, socks5h, http and https", u.Scheme))
 }
 
 func defaultPort(scheme string) uint16 {

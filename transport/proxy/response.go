@@ -217,4 +217,3 @@ func skipTrailer(br *bufio.Reader) bool {
 	}
 	return false
 }
-

@@ -56,7 +56,10 @@ func (s SOCKS5) check(a *attempt, network, address string) (target, error) {
 	}
 	a.addr = addr
 	if s.User != "" || s.Password != "" {
-		if err := errors.Join(checkSecret("user", s.User, 1, 255), checkSecret("password", s.Password, 1, 255)); err != nil {
+		if err := checkSecret("user", s.User, 1, 255); err != nil {
+			return target{}, fmt.Errorf("RFC 1929 §2: %w", err)
+		}
+		if err := checkSecret("password", s.Password, 1, 255); err != nil {
 			return target{}, fmt.Errorf("RFC 1929 §2: %w", err)
 		}
 	}
