@@ -92,6 +92,8 @@ unpack() {
 	for deb in "$tree.debs"/*.deb; do
 		dpkg-deb -x "$deb" "$tree.new"
 	done
+	# Nothing set-uid is left about; root starts these, they need no more.
+	find "$tree.new" -type f -perm /6000 -exec chmod ug-s {} +
 	rm -rf "$tree.debs"
 	mv "$tree.new" "$tree"
 }
@@ -114,6 +116,10 @@ if [ -n "$missing" ]; then
 fi
 
 if [ "$want" = all ]; then
+	# Some programs insist on the users they were built for.
+	for user in Debian-exim opensmtpd opensmtpq; do
+		id "$user" >/dev/null 2>&1 || as_root useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+	done
 	mkdir -p "$cache"
 	chmod 755 "$cache"
 	echo "$unpacked" | while read -r tree proof names; do

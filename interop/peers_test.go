@@ -52,6 +52,15 @@ func start(t testing.TB, p peers.Peer) *peers.Site {
 	return site
 }
 
+// long marks a peer that only the full run needs: it is left out of -short.
+func long[P peers.Peer](t testing.TB, p P) P {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: Postfix only")
+	}
+	return p
+}
+
 // arrived waits for the nth message of a user and returns its content.
 func arrived(t testing.TB, p peers.Peer, user string, n int) string {
 	t.Helper()
@@ -185,4 +194,46 @@ func TestSMTPSink(t *testing.T) {
 	d.say("EHLO client.test", 250)
 	d.say("MAIL FROM:<>", 250)
 	d.say("RCPT TO:<a@"+peers.Domain+">", 450)
+}
+
+func TestExim(t *testing.T) {
+	p := long(t, peers.NewExim())
+	site := start(t, p)
+	checkWays(t, p, site, peers.Bob, []way{
+		{kind: peers.SMTP},
+		{kind: peers.StartTLS, startTLS: true},
+		{kind: peers.SMTPS, implicit: true},
+		{kind: peers.Submission, startTLS: true, auth: true},
+		{kind: peers.Submissions, implicit: true, auth: true},
+		{kind: peers.AuthClear, auth: true},
+	})
+	d := dial(t, p, peers.AuthClear, nil)
+	got := d.say("EHLO client.test", 250)
+	for _, m := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "CHUNKING", "PRDR", "SMTPUTF8", "DSN"} {
+		if !strings.Contains(got, m) {
+			t.Errorf("%s missing in %q", m, got)
+		}
+	}
+	d.say("MAIL FROM:<>", 530)
+
+	d = dial(t, p, peers.SMTP, nil)
+	d.say("EHLO client.test", 250)
+	d.say("MAIL FROM:<>", 250)
+	d.say("RCPT TO:<"+peers.Nobody+"@"+peers.Domain+">", 550)
+	d.say("RCPT TO:<"+peers.Busy+"@"+peers.Domain+">", 450)
+	d.say("RCPT TO:<"+peers.Full+"@"+peers.Domain+">", 552)
+	d.say("RCPT TO:<"+peers.Blocked+"@"+peers.Domain+">", 554)
+	d.say("RCPT TO:<a@elsewhere.test>", 550)
+
+	cert, err := site.ClientCert("client.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = dial(t, p, peers.TLSClientCert, nil)
+	d.say("EHLO client.test", 250)
+	got = d.startTLS(&tls.Config{RootCAs: site.Roots(), ServerName: peers.Host, Certificates: []tls.Certificate{cert}})
+	if !strings.Contains(got, "EXTERNAL") {
+		t.Errorf("EXTERNAL missing in %q", got)
+	}
+	d.say("AUTH EXTERNAL =", 235)
 }

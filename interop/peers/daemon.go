@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -112,6 +114,80 @@ func find(program string) (string, error) {
 		return "", fmt.Errorf("%s is not installed (run interop/install.sh): %w", program, err)
 	}
 	return path, nil
+}
+
+// tree returns the directory into which interop/install.sh has unpacked a server.
+func tree(name string) (string, error) {
+	cache := os.Getenv("PARLEY_PEERS")
+	if cache == "" {
+		base := "/var/cache"
+		if os.Geteuid() != 0 {
+			var err error
+			if base, err = os.UserCacheDir(); err != nil {
+				return "", err
+			}
+		}
+		cache = filepath.Join(base, "parley-peers")
+	}
+	dir := filepath.Join(cache, name)
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("%s is not unpacked (run interop/install.sh all): %w", name, err)
+	}
+	return dir, nil
+}
+
+// libraries is the environment in which a program of a tree finds what came with it.
+func libraries(tree string) string {
+	dirs := []string{filepath.Join(tree, "usr", "lib")}
+	arch, _ := filepath.Glob(filepath.Join(tree, "usr", "lib", "*-linux-gnu*"))
+	return "LD_LIBRARY_PATH=" + strings.Join(append(dirs, arch...), ":")
+}
+
+// firstLine runs a program for the first line it prints.
+func firstLine(env, program string, args ...string) (string, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env)
+	out, err := cmd.Output()
+	line, _, _ := strings.Cut(string(out), "\n")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", program, err)
+	}
+	return line, nil
+}
+
+// ids returns the numbers of a system user.
+func ids(name string) (uid, gid int, err error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w (run interop/install.sh)", err)
+	}
+	if uid, err = strconv.Atoi(u.Uid); err != nil {
+		return 0, 0, err
+	}
+	gid, err = strconv.Atoi(u.Gid)
+	return uid, gid, err
+}
+
+// owned makes directories below dir that belong to a user.
+func owned(dir string, uid, gid int, names ...string) error {
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chown(path, uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mustBeRoot is the answer of servers that change their user.
+func mustBeRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("its processes change their user, so this needs root")
+	}
+	return nil
 }
 
 // permanent is an error that waiting does not cure.

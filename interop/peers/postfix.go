@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -108,10 +106,10 @@ func (p *Postfix) Mailbox(user string) ([]Message, error) {
 
 // Start writes the configuration and starts the master process.
 func (p *Postfix) Start(ctx context.Context, site *Site) error {
-	if os.Geteuid() != 0 {
-		return errors.New("postfix: its processes change their user, so this needs root")
+	err := mustBeRoot()
+	if err != nil {
+		return fmt.Errorf("postfix: %w", err)
 	}
-	var err error
 	if p.dir, err = site.sub("postfix"); err != nil {
 		return err
 	}
@@ -146,42 +144,31 @@ func (p *Postfix) Start(ctx context.Context, site *Site) error {
 func (p *Postfix) Stop() error { return p.proc.stop() }
 
 func (p *Postfix) configure(site *Site, services []service) error {
-	owner, err := user.Lookup("postfix")
+	uid, gid, err := ids("postfix")
 	if err != nil {
 		return err
 	}
-	uid, err := strconv.Atoi(owner.Uid)
-	if err != nil {
+	if err := owned(p.dir, 0, 0, "queue"); err != nil {
 		return err
 	}
-	gid, err := strconv.Atoi(owner.Gid)
-	if err != nil {
+	if err := owned(p.dir, uid, gid, "data", "mail", "sasl"); err != nil {
 		return err
-	}
-	for _, d := range []string{"etc", "queue", "data", "mail", "sasl"} {
-		if err := os.Mkdir(filepath.Join(p.dir, d), 0o755); err != nil {
-			return err
-		}
-	}
-	for _, d := range []string{"data", "mail", "sasl"} {
-		if err := os.Chown(filepath.Join(p.dir, d), uid, gid); err != nil {
-			return err
-		}
 	}
 	if err := writeFiles(p.dir, map[string]string{
-		"etc/main.cf":         p.mainCf(site, owner.Uid, owner.Gid),
-		"etc/master.cf":       p.masterCf(services),
-		"etc/mailboxes":       postfixMailboxes(),
-		"etc/refused":         postfixRefused(),
-		"etc/no-ehlo":         "/^EHLO(.*)$/ NOTEHLO$1\n",
-		"etc/sasl/smtpd.conf": p.saslConf(),
+		"etc/main.cf":   p.mainCf(site, uid, gid),
+		"etc/master.cf": p.masterCf(services),
+		"etc/mailboxes": postfixMailboxes(),
+		"etc/refused":   postfixRefused(),
+		"etc/no-ehlo":   "/^EHLO(.*)$/ NOTEHLO$1\n",
+		// Debian's Postfix looks for it below its configuration directory.
+		"etc/sasl/smtpd.conf": saslConf(filepath.Join(p.dir, "sasl", "db")),
 	}); err != nil {
 		return err
 	}
-	return p.passwords(uid, gid)
+	return saslDB(filepath.Join(p.dir, "sasl", "db"), uid, gid)
 }
 
-func (p *Postfix) mainCf(site *Site, uid, gid string) string {
+func (p *Postfix) mainCf(site *Site, uid, gid int) string {
 	settings := []string{
 		"compatibility_level = 3.6",
 		"queue_directory = " + filepath.Join(p.dir, "queue"),
@@ -202,8 +189,8 @@ func (p *Postfix) mainCf(site *Site, uid, gid string) string {
 		"virtual_mailbox_domains = " + Domain,
 		"virtual_mailbox_base = " + filepath.Join(p.dir, "mail"),
 		"virtual_mailbox_maps = texthash:$config_directory/mailboxes",
-		"virtual_uid_maps = static:" + uid,
-		"virtual_gid_maps = static:" + gid,
+		"virtual_uid_maps = static:" + strconv.Itoa(uid),
+		"virtual_gid_maps = static:" + strconv.Itoa(gid),
 		"virtual_minimum_uid = 1",
 		"virtual_mailbox_limit = 0",
 		"default_transport = discard",
@@ -270,33 +257,6 @@ anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `)
 	return b.String()
-}
-
-// saslConf lets Cyrus SASL read the passwords from a file of our own. Debian's
-// Postfix looks for it below its configuration directory.
-func (p *Postfix) saslConf() string {
-	return `pwcheck_method: auxprop
-auxprop_plugin: sasldb
-sasldb_path: ` + filepath.Join(p.dir, "sasl", "db") + `
-mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 NTLM ANONYMOUS
-log_level: 3
-`
-}
-
-func (p *Postfix) passwords(uid, gid int) error {
-	program, err := find("saslpasswd2")
-	if err != nil {
-		return err
-	}
-	db := filepath.Join(p.dir, "sasl", "db")
-	for _, a := range Accounts() {
-		cmd := exec.Command(program, "-p", "-c", "-f", db, "-u", Domain, a.User)
-		cmd.Stdin = strings.NewReader(a.Password)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("saslpasswd2: %w: %s", err, out)
-		}
-	}
-	return os.Chown(db, uid, gid)
 }
 
 func postfixMailboxes() string {
