@@ -160,7 +160,9 @@ func (s *Session) Secured(link Link) {
 	s.plan()
 }
 
-// Lost says that the connection is gone, or that it or TLS could not be had.
+// Lost says that the connection is gone, or that it or TLS could not be had. If err is
+// an *Error its Kind is kept: the driver knows better what happened before there was a
+// connection.
 func (s *Session) Lost(err error) {
 	if !s.state.Live() {
 		return
@@ -179,6 +181,9 @@ func (s *Session) Lost(err error) {
 	}
 	if s.dec.PartialReply() {
 		detail += " within a reply"
+	}
+	if own, ok := err.(*Error); ok {
+		kind, err = own.Kind, own.Err
 	}
 	e := s.failure(kind, detail)
 	e.Err = err
@@ -336,6 +341,9 @@ func (s *Session) Authenticated() string {
 	}
 	return ""
 }
+
+// ID returns the number of the session, as given in Config.
+func (s *Session) ID() uint64 { return s.cfg.ID }
 
 // Stats returns what has been counted so far.
 func (s *Session) Stats() Stats { return s.stats }

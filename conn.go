@@ -1,0 +1,339 @@
+package parley
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/fsm"
+	"github.com/parley-mail/parley/session"
+	"github.com/parley-mail/parley/transport"
+)
+
+// Conn drives one session over one connection. It knows sockets, time and contexts;
+// what to say is the session's affair. It belongs to one goroutine at a time, and
+// starts one of its own only while more is written than a socket takes at once.
+type Conn struct {
+	endpoint *Endpoint
+	session  *session.Session
+	nc       transport.Conn
+	buffers  transport.BuffersWriter // nc, if it can write several buffers at once
+
+	body  io.Reader // where content comes from while a transaction wants it
+	block []byte    // what was read from body
+	in    []byte    // what was read from nc
+	vec   net.Buffers
+
+	progress *transfer // nil: nobody listens
+
+	mu          sync.Mutex // over the deadlines
+	interrupted bool       // the context of the call is done
+	nudged      bool       // the writer beside wants the reader's attention
+	halted      bool       // the reader wants the writer beside to stop
+	readArmed   time.Time
+	writeArmed  time.Time
+}
+
+const (
+	inSize    = 4 << 10
+	inline    = 32 << 10  // what is written without a goroutine beside: a socket takes it at once
+	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
+	slice     = 1 << 20   // what is written under one deadline
+)
+
+var sessions atomic.Uint64 // numbers for Endpoint.Session.ID
+
+// longAgo as a deadline interrupts reads and writes.
+var longAgo = time.Unix(1, 0)
+
+// Dial connects and opens a session: greeting, EHLO, TLS and AUTH as the endpoint
+// says. The error is an *Error, and then there is no connection left.
+func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	cfg := e.Session
+	cfg.StartTLS = e.starttls()
+	cfg.Authenticate = e.Credentials != nil
+	cfg.ID = sessions.Add(1)
+	if e.Events != nil {
+		cfg.Events = &trail{bus: e.Events}
+	}
+	c := &Conn{endpoint: e, session: session.New(cfg)}
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Conn) open(ctx context.Context) error {
+	s := c.session
+	timeout := c.endpoint.ConnectTimeout
+	if timeout <= 0 {
+		timeout = defaultConnect
+	}
+	s.Dialing()
+	dialing, cancel := context.WithTimeout(ctx, timeout)
+	nc, err := c.endpoint.connect(dialing)
+	cancel()
+	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			s.Abort(context.Cause(ctx))
+		case dialing.Err() != nil || timedOut(err):
+			s.Lost(&Error{Kind: ErrTimeout, Err: err})
+		default:
+			s.Lost(err)
+		}
+		return s.Err()
+	}
+	c.nc = nc
+	c.buffers, _ = nc.(transport.BuffersWriter)
+	s.Connected(c.endpoint.link(nc))
+	if err := c.run(ctx, s.Open); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Send hands one message over and returns when every recipient is decided. Content
+// comes from tx.Content, or from body if that is nil. The outcome is in tx, whatever
+// the error; the error is tx.Err, or that of the session if it cannot serve any more.
+func (c *Conn) Send(ctx context.Context, tx *session.Transaction, body io.Reader) error {
+	if c.progress = newTransfer(c.endpoint, c.session, tx); c.progress != nil && tx.Content != nil {
+		body, tx.Content = bytes.NewReader(tx.Content), nil // in blocks, so that there is progress to see
+	}
+	if err := c.session.Begin(tx); err != nil {
+		return err
+	}
+	c.body = body
+	defer func() { c.body, c.progress = nil, nil }()
+	if err := c.run(ctx, tx.Done); err != nil && !tx.Done() {
+		return err
+	}
+	if e := tx.Err(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Do sends a single command and waits for its reply.
+func (c *Conn) Do(ctx context.Context, r *session.Request) error {
+	if err := c.session.Do(r); err != nil {
+		return err
+	}
+	if err := c.run(ctx, r.Done); err != nil && !r.Done() {
+		return err
+	}
+	return r.Err()
+}
+
+// Quit ends the session in order and closes the connection. That QUIT is answered
+// badly or not at all is no error: nothing depends on it (RFC 5321 §4.1.1.10).
+func (c *Conn) Quit(ctx context.Context) error {
+	c.session.Quit()
+	if err := c.run(ctx, func() bool { return c.session.State().Over() }); err != nil {
+		c.session.Abort(err)
+	}
+	return c.finish()
+}
+
+// Close ends the session without QUIT and closes the connection.
+func (c *Conn) Close() error {
+	c.session.Abort(nil)
+	return c.finish()
+}
+
+func (c *Conn) finish() error {
+	if c.session.Wants().Has(session.WantClose) {
+		c.session.CloseDone()
+		return c.nc.Close()
+	}
+	return nil
+}
+
+// Session returns the session, to be asked and not to be driven.
+func (c *Conn) Session() *session.Session { return c.session }
+
+// Security returns what protects the connection.
+func (c *Conn) Security() transport.Security { return c.nc.Security() }
+
+// NetConn returns the connection, for its addresses.
+func (c *Conn) NetConn() transport.Conn { return c.nc }
+
+// Extensions returns what the server offers.
+func (c *Conn) Extensions() *codec.Extensions { return c.session.Extensions() }
+
+// run does what the session wants until the goal is reached, the session idles, or it
+// is over. When it is over the connection is closed and the error says why.
+func (c *Conn) run(ctx context.Context, goal func() bool) error {
+	stop := c.heed(ctx)
+	defer stop()
+	s := c.session
+	for !goal() {
+		w := s.Wants()
+		switch {
+		case w.Has(session.WantClose):
+			err := s.Err()
+			c.finish()
+			if err == nil {
+				err = &Error{Kind: ErrMisuse, State: s.State(), Detail: "the session is over"}
+			}
+			return err
+		case w == 0:
+			if err := s.Err(); err != nil {
+				return err
+			}
+			return &Error{Kind: ErrMisuse, State: s.State(), Detail: "the session idles"}
+		case ctx.Err() != nil:
+			s.Abort(context.Cause(ctx))
+		case w.Has(session.WantCredentials):
+			c.authenticate(ctx)
+		case w.Has(session.WantBody):
+			c.feed(ctx)
+		case w.Has(session.WantWrite):
+			c.write(ctx)
+		case w.Has(session.WantTLS):
+			c.startTLS(ctx)
+		case w.Has(session.WantRead):
+			c.read(ctx)
+		}
+	}
+	return nil
+}
+
+// heed has the context interrupt whatever is going on, in every state.
+func (c *Conn) heed(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	over := false
+	cancel := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !over {
+			c.interrupted = true
+			c.nc.SetDeadline(longAgo)
+		}
+	})
+	return func() {
+		cancel()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		over = true
+		if c.interrupted {
+			c.interrupted = false
+			c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+		}
+	}
+}
+
+// authenticate fetches the credentials that the offered mechanisms call for.
+func (c *Conn) authenticate(ctx context.Context) {
+	creds, err := c.endpoint.Credentials.Resolve(ctx, c.endpoint.AuthPolicy, c.session.Extensions().Auth...)
+	if err != nil {
+		c.session.NoCredentials(err)
+		return
+	}
+	c.session.Authenticate(creds, c.endpoint.AuthPolicy)
+}
+
+// startTLS runs the handshake that follows STARTTLS.
+func (c *Conn) startTLS(ctx context.Context) {
+	c.armRead(c.patience(fsm.StartTLS))
+	c.armWrite(c.patience(fsm.StartTLS))
+	_, err := c.nc.StartTLS(ctx, c.endpoint.tlsConfig())
+	c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+	if err != nil {
+		c.lost(ctx, err)
+		return
+	}
+	c.session.Secured(c.endpoint.link(c.nc))
+}
+
+// read waits for octets from the server, at most as long as the session is patient.
+func (c *Conn) read(ctx context.Context) {
+	cmd, _ := c.session.Awaited()
+	c.armRead(c.patience(cmd))
+	if err := c.receive(); err != nil {
+		c.lost(ctx, err)
+	}
+}
+
+// receive reads once and hands over what came.
+func (c *Conn) receive() error {
+	if c.in == nil {
+		c.in = make([]byte, inSize)
+	}
+	n, err := c.nc.Read(c.in)
+	if n > 0 {
+		c.session.Receive(c.in[:n])
+	}
+	return err
+}
+
+// lost tells the session what an error of the connection means.
+func (c *Conn) lost(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+		c.session.Abort(context.Cause(ctx))
+	case timedOut(err):
+		c.session.Expire()
+	default:
+		c.session.Lost(err)
+	}
+}
+
+// patience returns how long the reply to cmd may take.
+func (c *Conn) patience(cmd fsm.Command) time.Duration {
+	if c.endpoint.Patience != nil {
+		if p := c.endpoint.Patience(cmd); p > 0 {
+			return p
+		}
+	}
+	return cmd.Patience()
+}
+
+func (c *Conn) blockTimeout() time.Duration {
+	if c.endpoint.BlockTimeout > 0 {
+		return c.endpoint.BlockTimeout
+	}
+	return defaultBlock
+}
+
+// armRead and armWrite set a deadline, unless the context has interrupted the call.
+// One that is less than a second off stays: setting it costs more than the second is
+// worth.
+func (c *Conn) armRead(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.interrupted && !c.nudged {
+		c.readArmed = arm(c.readArmed, d, c.nc.SetReadDeadline)
+	}
+}
+
+func (c *Conn) armWrite(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.interrupted && !c.halted {
+		c.writeArmed = arm(c.writeArmed, d, c.nc.SetWriteDeadline)
+	}
+}
+
+func arm(armed time.Time, d time.Duration, set func(time.Time) error) time.Time {
+	want := time.Now().Add(d)
+	if off := want.Sub(armed); off >= 0 && off < min(time.Second, d/4) {
+		return armed
+	}
+	set(want) // an error shows at the next read or write
+	return want
+}
+
+// isEOF reports whether err is the end of the stream.
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

@@ -1,0 +1,194 @@
+package parley
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// feed reads a block of content and hands it to the session. A short message is read
+// whole before anything of it is written, so that it goes out in one write.
+func (c *Conn) feed(ctx context.Context) {
+	if c.body == nil {
+		c.session.Body(nil, true)
+		return
+	}
+	if c.block == nil {
+		c.block = make([]byte, inline)
+	}
+	n, err := readFull(c.body, c.block)
+	switch {
+	case err == nil:
+		c.session.Body(c.block[:n], false)
+		c.progress.block(c.block[:n], false)
+		c.writeBeside(ctx)
+		if len(c.block) < blockSize {
+			c.block = make([]byte, blockSize) // more is to come: fewer and larger writes
+		}
+	case isEOF(err):
+		c.session.Body(c.block[:n], true)
+		c.progress.block(c.block[:n], true)
+	default:
+		c.session.BodyFailed(err)
+	}
+}
+
+// readFull fills p. At the end of r it returns io.EOF with what there was.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for empty := 0; n < len(p) && err == nil; {
+		var k int
+		k, err = r.Read(p[n:])
+		n += k
+		if k > 0 {
+			empty = 0
+		} else if empty++; empty > 100 {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, err
+}
+
+// write writes everything that waits. What a socket takes at once is simply written;
+// with more, this goroutine goes on reading while another one writes, because the
+// server may answer early, and stop reading, and both would wait for the other for
+// ever (RFC 2920 §3.1).
+func (c *Conn) write(ctx context.Context) {
+	out := c.session.Output()
+	total := 0
+	for _, p := range out {
+		total += len(p)
+	}
+	if total > inline {
+		c.writeBeside(ctx)
+		return
+	}
+	n, err := c.writeOut(out)
+	c.session.Wrote(n)
+	if err != nil {
+		c.writeFailed(ctx, err)
+	}
+}
+
+// writeFailed fetches what the server may have said before it stopped listening: that
+// is the reason, not the broken pipe.
+func (c *Conn) writeFailed(ctx context.Context, err error) {
+	if ctx.Err() == nil && !timedOut(err) {
+		c.armRead(time.Second)
+		for range 16 {
+			if c.receive() != nil || c.session.State().Over() {
+				break
+			}
+		}
+	}
+	c.lost(ctx, err)
+}
+
+// writeOut writes the vectors and returns how many octets may be on their way. A TLS
+// layer that fails cannot say how much the peer will see: then it is everything.
+func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
+	c.armWrite(c.blockTimeout())
+	secure := c.nc.Security().Secure
+	if len(out) == 1 && len(out[0]) <= slice || c.buffers == nil {
+		for _, p := range out {
+			for len(p) > 0 && err == nil {
+				var n int
+				n, err = c.nc.Write(p[:min(len(p), slice)])
+				total += int64(n)
+				p = p[n:]
+				c.armWrite(c.blockTimeout())
+			}
+		}
+	} else {
+		c.vec = append(c.vec[:0], out...)
+		rest := c.vec
+		for len(rest) > 0 && err == nil {
+			var n int64
+			n, err = c.buffers.WriteBuffers(&rest)
+			total += n
+			if err != nil && n > 0 && !secure && timedOut(err) && !c.isInterrupted() {
+				err = nil // there was progress, if slow
+				c.writeArmed = time.Time{}
+				c.armWrite(c.blockTimeout())
+			}
+		}
+		clear(c.vec)
+	}
+	if err != nil && secure {
+		total = 0
+		for _, p := range out {
+			total += int64(len(p))
+		}
+	}
+	return total, err
+}
+
+// writeBeside has another goroutine write everything that waits, and reads meanwhile.
+func (c *Conn) writeBeside(ctx context.Context) {
+	out := c.session.Output()
+	if len(out) == 0 {
+		return
+	}
+	type written struct {
+		n   int64
+		err error
+	}
+	done := make(chan written, 1)
+	go func() {
+		n, err := c.writeOut(out)
+		c.mu.Lock()
+		c.nudged = true
+		c.nc.SetReadDeadline(longAgo)
+		c.mu.Unlock()
+		done <- written{n, err}
+	}()
+	var rerr error
+	for rerr == nil && !c.session.State().Over() {
+		if c.isNudged() {
+			break
+		}
+		c.armRead(whileWriting)
+		rerr = c.receive()
+	}
+	if c.session.State().Over() || rerr != nil && !timedOut(rerr) {
+		c.halt() // nobody listens any more
+	}
+	w := <-done
+	c.mu.Lock()
+	c.nudged, c.halted = false, false
+	c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+	c.mu.Unlock()
+	c.session.Wrote(w.n)
+	switch {
+	case c.session.State().Over():
+	case w.err != nil:
+		c.writeFailed(ctx, w.err)
+	case rerr != nil && !timedOut(rerr):
+		c.lost(ctx, rerr)
+	case ctx.Err() != nil:
+		c.session.Abort(context.Cause(ctx))
+	}
+}
+
+// whileWriting is how long a read may take beside a write. The write has a deadline of
+// its own, so this one only has to be longer.
+const whileWriting = 24 * time.Hour
+
+// halt stops the writer beside.
+func (c *Conn) halt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.halted = true
+	c.nc.SetWriteDeadline(longAgo)
+}
+
+func (c *Conn) isNudged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nudged
+}
+
+func (c *Conn) isInterrupted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.interrupted
+}
