@@ -110,8 +110,12 @@ func TestChooseNone(t *testing.T) {
 	}{
 		{"nothing offered", "", secureLink(), credentials("u", "p"), auth.Policy{}, "?: not offered"},
 		{"C-4954-019: clear link", "PLAIN LOGIN", nil, credentials("u", "p"), auth.Policy{}, "PLAIN: " + auth.RuleClearLink.String() + ", LOGIN: " + auth.RuleClearLink.String()},
-		{"no credential", "PLAIN XOAUTH2 OAUTHBEARER EXTERNAL ANONYMOUS", secureLink(), auth.Credentials{}, auth.Policy{},
-			"EXTERNAL: used only when asked for, OAUTHBEARER: no credential for it, XOAUTH2: no credential for it, PLAIN: no credential for it, ANONYMOUS: used only when asked for"},
+		{
+			"no credential", "PLAIN XOAUTH2 OAUTHBEARER EXTERNAL ANONYMOUS", secureLink(),
+			auth.Credentials{},
+			auth.Policy{},
+			"EXTERNAL: used only when asked for, OAUTHBEARER: no credential for it, XOAUTH2: no credential for it, PLAIN: no credential for it, ANONYMOUS: used only when asked for",
+		},
 		{"user without secret", "PLAIN XOAUTH2", secureLink(), auth.Credentials{User: "u"}, auth.Policy{}, "XOAUTH2: no credential for it, PLAIN: no credential for it"},
 		{"weak and unknown", "CRAM-MD5 X-YZ", secureLink(), credentials("u", "p"), auth.Policy{}, "CRAM-MD5: weaker than the policy allows, X-YZ: unknown mechanism"},
 		{"named", "PLAIN", secureLink(), credentials("u", "p"), auth.Policy{Mechanisms: []string{"SCRAM-SHA-1"}}, "SCRAM-SHA-1: not offered, PLAIN: not among the mechanisms named"},

@@ -28,6 +28,7 @@ const (
 	RuleNotPrepared    // SASLprep (RFC 4013) refuses it; Policy.Raw sends it as it is
 	RuleUnresolved     // a credential callback was not run: Credentials.Resolve
 	RuleNoHost         // the mechanism needs the server's name
+	RuleNoTicket       // no Kerberos ticket for the service
 	RuleNoRandom       // the source of randomness failed
 
 	// The server's challenges.
@@ -73,6 +74,7 @@ var ruleTexts = [ruleCount]string{
 	RuleNotPrepared:         "credential refused by SASLprep",
 	RuleUnresolved:          "credential callback has not been run",
 	RuleNoHost:              "server name missing",
+	RuleNoTicket:            "no ticket for the service",
 	RuleNoRandom:            "no randomness",
 	RuleLongChallenge:       "challenge too long",
 	RuleManyChallenges:      "too many challenges",

@@ -43,13 +43,17 @@ func TestOAuth(t *testing.T) {
 		link            *auth.Link
 		want            string
 	}{
-		{"RFC 7628 §4.1", "OAUTHBEARER", token("user@example.com", rfc), link("server.example.com", 143),
-			"n,a=user@example.com,\x01host=server.example.com\x01port=143\x01auth=Bearer " + rfc + "\x01\x01"},
+		{
+			"RFC 7628 §4.1", "OAUTHBEARER", token("user@example.com", rfc), link("server.example.com", 143),
+			"n,a=user@example.com,\x01host=server.example.com\x01port=143\x01auth=Bearer " + rfc + "\x01\x01",
+		},
 		{"escapes", "OAUTHBEARER", token("a=b,c", "t0k"), link("h", 587), "n,a=a=3Db=2Cc,\x01host=h\x01port=587\x01auth=Bearer t0k\x01\x01"},
 		{"identity to act as", "OAUTHBEARER", auth.Credentials{User: "u", AuthzID: "boss", Token: auth.NewSecret("t0k")}, link("h", 0), "n,a=boss,\x01host=h\x01auth=Bearer t0k\x01\x01"},
 		{"no user, no host", "OAUTHBEARER", token("", "Bearer  t0k"), link("", 0), "n,,\x01auth=Bearer t0k\x01\x01"},
-		{"providers' example", "XOAUTH2", token("someuser@example.com", google), link("h", 0),
-			"user=someuser@example.com\x01auth=Bearer " + google + "\x01\x01"},
+		{
+			"providers' example", "XOAUTH2", token("someuser@example.com", google), link("h", 0),
+			"user=someuser@example.com\x01auth=Bearer " + google + "\x01\x01",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := mechanism(t, c.mechanism, c.creds, auth.Policy{})
