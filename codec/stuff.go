@@ -98,12 +98,12 @@ func (z *Normalizer) Lines() int64 { return z.s.lines }
 // Content returns how many octets have been put out.
 func (z *Normalizer) Content() int64 { return z.s.out }
 
-// scanner goes through content step by step. A step is a run of octets that go out as
-// they are, what is put behind the run, and how many octets that stands for.
+// scanner goes through content, block by block: first it surveys a block, and if all
+// line ends in it are CRLF, as they nearly always are, the block goes out in the runs
+// between the periods found; otherwise the block is gone through step by step.
 type scanner struct {
 	mode  LineEnds
 	at    place
-	block int   // how far a step looks ahead, 0: maxBlock
 	lines int64 // ended
 	in    int64 // octets taken
 	out   int64 // octets put out, without periods added
@@ -119,13 +119,17 @@ const (
 	afterCR // a CR is held back
 )
 
-// A step looks at no more than fits the processor's first cache, since it goes over it
-// more than once. After a bare CR, which it finds late, it looks less far for a while:
-// content that is full of them must not cost a block each.
 const (
-	maxBlock = 16 << 10
-	minBlock = 64
+	maxBlock = 16 << 10 // fits the processor's first cache: a survey goes over it three times
+	maxMarks = 256      // periods in a block; one with more is cut short
+	maxStep  = 128      // octets a step looks ahead
 )
+
+// marks are the offsets in a block of periods that begin a line.
+type marks struct {
+	at [maxMarks]uint16
+	n  int
+}
 
 var (
 	crlf = []byte("\r\n")
@@ -134,35 +138,61 @@ var (
 
 func (s *scanner) append(dst, src []byte, dots bool) ([]byte, error) {
 	dst = slices.Grow(dst, len(src)+len(crlf))
+	var m marks
 	for len(src) > 0 && s.err == nil {
-		n, add, skip := s.step(src, dots)
-		dst = append(dst, src[:n]...)
-		dst = append(dst, add...)
-		src = src[n+skip:]
+		block := src[:min(len(src), maxBlock)]
+		if n := s.survey(block, dots, &m); n > 0 {
+			from := 0
+			for _, i := range m.at[:m.n] { // the period goes out with this run and with the next
+				dst = append(dst, block[from:i+1]...)
+				from = int(i)
+			}
+			dst = append(dst, block[from:n]...)
+			src = src[n:]
+			continue
+		}
+		for len(block) > 0 && s.err == nil {
+			n, add, skip := s.step(block, dots)
+			dst = append(dst, block[:n]...)
+			dst = append(dst, add...)
+			block = block[n+skip:]
+			src = src[n+skip:]
+		}
 	}
 	return dst, s.err
 }
 
 func (s *scanner) segments(dst [][]byte, src []byte, dots bool) ([][]byte, error) {
-	run := 0 // where in src the run begins that is not in dst yet
-	i := 0
+	var m marks
+	run, i := 0, 0 // src[run:i] goes out and is not in dst yet
+	cut := func(end, next int) {
+		if end > run {
+			dst = append(dst, src[run:end:end])
+		}
+		run = next
+	}
 	for i < len(src) && s.err == nil {
-		n, add, skip := s.step(src[i:], dots)
-		i += n
-		if len(add) > 0 || skip > 0 {
-			if i > run {
-				dst = append(dst, src[run:i:i])
+		block := src[i:min(len(src), i+maxBlock)]
+		if n := s.survey(block, dots, &m); n > 0 {
+			for _, k := range m.at[:m.n] {
+				cut(i+int(k)+1, i+int(k))
 			}
-			run = i + skip
+			i += n
+			continue
 		}
-		if len(add) > 0 {
-			dst = append(dst, add)
+		for len(block) > 0 && s.err == nil {
+			n, add, skip := s.step(block, dots)
+			i += n + skip
+			if len(add) > 0 || skip > 0 {
+				cut(i-skip, i)
+			}
+			if len(add) > 0 {
+				dst = append(dst, add)
+			}
+			block = block[n+skip:]
 		}
-		i += skip
 	}
-	if i > run {
-		dst = append(dst, src[run:i:i])
-	}
+	cut(i, i)
 	return dst, s.err
 }
 
@@ -171,7 +201,7 @@ func (s *scanner) end(dst []byte, terminator string) ([]byte, error) {
 		return dst, s.err
 	}
 	if s.at == afterCR && s.mode == Refuse {
-		s.bare('\r', 0, s.in-1)
+		s.bare('\r', s.in-1)
 		return dst, s.err
 	}
 	if s.at != lineStart {
@@ -182,8 +212,85 @@ func (s *scanner) end(dst []byte, terminator string) ([]byte, error) {
 	return append(dst, terminator...), nil
 }
 
-// step looks at the front of src, which is not empty: src[:n] goes out, then add, which
-// stands for the skip octets behind.
+// survey tells how much of the front of block can go out as it is but for the marked
+// periods; 0: nothing, or it takes a closer look.
+func (s *scanner) survey(block []byte, dots bool, m *marks) int {
+	if s.at == afterCR {
+		return 0
+	}
+	n, lines := s.lookOver(block, dots, true, m)
+	if n > 0 && !pure(block[:n], lines) { // the guesses may have jumped over a line
+		n, lines = s.lookOver(block, dots, false, m)
+		if n > 0 && !pure(block[:n], lines) {
+			return 0
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	s.at = inLine
+	if block[n-1] == '\n' {
+		s.at = lineStart
+	}
+	s.lines += int64(lines)
+	s.in += int64(n)
+	s.out += int64(n)
+	return n
+}
+
+// pure reports whether p holds as many CR and as many LF as there are lines: if each of
+// the lines was seen to end with CRLF, then there is no other.
+func pure(p []byte, lines int) bool {
+	return bytes.Count(p, crlf[:1]) == lines && bytes.Count(p, crlf[1:]) == lines
+}
+
+// lookOver goes from CRLF to CRLF and marks the periods behind them. After two lines of
+// one length it may guess that the next has it too: in encoded content, most of what is
+// large, it does. It returns 0 if it meets LF without CR. A CR at the end is left for the
+// next time.
+func (s *scanner) lookOver(block []byte, dots, guess bool, m *marks) (n, lines int) {
+	m.n = 0
+	if dots && s.at == lineStart && block[0] == '.' {
+		m.n = 1
+		m.at[0] = 0
+	}
+	i, length, last := 0, len(block), -1
+	for {
+		if end := i + length; end+1 < len(block) && block[end] == '\r' && block[end+1] == '\n' {
+			i = end + 2
+		} else {
+			j := bytes.IndexByte(block[i:], '\n')
+			if j < 0 {
+				break
+			}
+			if j == 0 || block[i+j-1] != '\r' {
+				return 0, 0
+			}
+			i += j + 1
+			length = len(block) // no guess
+			if guess && j == last {
+				length = j - 1
+			}
+			last = j
+		}
+		lines++
+		if dots && i < len(block) && block[i] == '.' {
+			if m.n == maxMarks {
+				return i, lines
+			}
+			m.at[m.n] = uint16(i)
+			m.n++
+		}
+	}
+	n = len(block)
+	if block[n-1] == '\r' {
+		n--
+	}
+	return n, lines
+}
+
+// step takes a closer look at the front of src, which is not empty: src[:n] goes out,
+// then add, which stands for the skip octets behind.
 func (s *scanner) step(src []byte, dots bool) (n int, add []byte, skip int) {
 	switch {
 	case s.at == afterCR:
@@ -191,7 +298,7 @@ func (s *scanner) step(src []byte, dots bool) (n int, add []byte, skip int) {
 			skip = 1
 			s.in++
 		} else if s.mode == Refuse {
-			s.bare('\r', 0, s.in-1)
+			s.bare('\r', s.in-1)
 			return 0, nil, 0
 		}
 		s.newLine()
@@ -200,61 +307,31 @@ func (s *scanner) step(src []byte, dots bool) (n int, add []byte, skip int) {
 		s.at = inLine
 		return 0, dot, 0
 	}
-	block := src[:min(len(src), s.ahead())]
-	var odd byte // a bare CR or LF at block[n]
-	lines := 0   // CRLF in block[:n]
+	src = src[:min(len(src), maxStep)]
+	if n = bytes.IndexByte(src, '\n'); n < 0 {
+		n = len(src)
+	}
+	if i := bytes.IndexByte(src[:n], '\r'); i >= 0 {
+		n = i
+	}
 	s.at = inLine
-	for {
-		i := bytes.IndexByte(block[n:], '\n')
-		if i < 0 {
-			n = len(block)
-			if block[n-1] == '\r' {
-				n, skip = n-1, 1
-				s.at = afterCR
-			}
-			break
-		}
-		if i += n; i == 0 || block[i-1] != '\r' {
-			n, odd = i, '\n'
-			break
-		}
-		lines++
-		if n = i + 1; n == len(block) {
-			s.at = lineStart
-			break
-		}
-		if dots && block[n] == '.' {
-			add = dot
-			break
-		}
-	}
-	// So far each LF has its CR. If there are more CRs than that, one is bare.
-	if bytes.Count(block[:n], crlf[:1]) != lines {
-		n, add, skip, odd, s.at = bareCR(block[:n]), nil, 0, '\r', inLine
-		lines = bytes.Count(block[:n], crlf[1:])
-		s.block = minBlock
-	} else if s.block > 0 {
-		s.block = min(2*s.block, maxBlock)
-	}
-	if odd != 0 && s.mode == Refuse {
-		s.bare(odd, int64(lines), s.in+int64(n))
+	s.in += int64(n)
+	s.out += int64(n)
+	if n == len(src) {
 		return n, nil, 0
 	}
-	s.lines += int64(lines)
-	s.out += int64(n)
-	if odd != 0 {
-		s.newLine()
-		add, skip = crlf, 1
+	if src[n] == '\r' {
+		s.at = afterCR
+		s.in++
+		return n, nil, 1
 	}
-	s.in += int64(n + skip)
-	return n, add, skip
-}
-
-func (s *scanner) ahead() int {
-	if s.block == 0 {
-		return maxBlock
+	if s.mode == Refuse {
+		s.bare('\n', s.in)
+		return n, nil, 0
 	}
-	return s.block
+	s.in++
+	s.newLine()
+	return n, crlf, 1
 }
 
 // newLine counts a CRLF that is put out.
@@ -264,17 +341,7 @@ func (s *scanner) newLine() {
 	s.out += int64(len(crlf))
 }
 
-// bare ends the content with an error, in the line that is so many lines further.
-func (s *scanner) bare(octet byte, lines, offset int64) {
-	s.err = &LineEndError{Octet: octet, Line: s.lines + lines + 1, Offset: offset}
-}
-
-// bareCR returns where in p the first CR is that no LF follows.
-func bareCR(p []byte) int {
-	for i := 0; ; i++ {
-		i += bytes.IndexByte(p[i:], '\r')
-		if i+1 == len(p) || p[i+1] != '\n' {
-			return i
-		}
-	}
+// bare ends the content with an error.
+func (s *scanner) bare(octet byte, offset int64) {
+	s.err = &LineEndError{Octet: octet, Line: s.lines + 1, Offset: offset}
 }

@@ -192,6 +192,24 @@ func TestStuffBlocks(t *testing.T) {
 	checkFilter(t, bytes.Repeat([]byte("x"), block), []byte("\n"))
 }
 
+// Lines of one length, but for some: the scanner guesses, and must notice where it was
+// wrong, above all where a guess jumps over a whole line.
+func TestStuffGuesses(t *testing.T) {
+	for short := range 6 {
+		for odd := range 6 {
+			line := strings.Repeat("x", short+odd) + "\r\n"
+			for _, trap := range []string{
+				strings.Repeat("y", odd) + "\r\n" + strings.Repeat("z", max(short-2, 0)) + "\r\n",
+				strings.Repeat("y", odd) + "\r\n." + strings.Repeat("z", max(short-3, 0)) + "\r\n",
+				strings.Repeat("y", odd) + "\r" + strings.Repeat("z", max(short-1, 0)) + "\r\n",
+				strings.Repeat("y", odd) + "\n" + strings.Repeat("z", max(short-1, 0)) + "\r\n",
+			} {
+				checkFilter(t, []byte(strings.Repeat(line, 3)+trap+strings.Repeat("."+line, 3)))
+			}
+		}
+	}
+}
+
 func TestStuffEnded(t *testing.T) {
 	var s codec.Stuffer
 	wire, err := s.Append([]byte("DATA\r\n"), []byte(".a"))
@@ -241,12 +259,12 @@ func TestSegmentsShareMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src[0], src[6] = 'O', 'T'
+	src[0], src[6] = 'O', 'T' // seen through the segments
 	got := make([]string, len(segments))
 	for i, p := range segments {
 		got[i] = string(p)
 	}
-	if diff := cmp.Diff([]string{"One\r\n", ".", ".Two\r\nthree"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"One\r\n.", ".Two\r\nthree"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
