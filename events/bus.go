@@ -25,7 +25,8 @@ type subscriber struct {
 }
 
 // Subscribe has handle called for every event whose kind is in set, after those who
-// subscribed before. It returns a function that ends the subscription.
+// subscribed before. It returns a function that ends the subscription; to call it
+// again does nothing.
 func (b *Bus) Subscribe(set Set, handle Handler) (cancel func()) {
 	s := &subscriber{set, handle}
 	b.change(func(list []*subscriber) []*subscriber { return append(list, s) })
@@ -46,6 +47,8 @@ func (b *Bus) Wants() Set {
 }
 
 // Publish calls every subscriber that wants e, in the order of their subscription.
+// A handler may subscribe and cancel; that counts from the next event on. A nil bus
+// has no subscribers. What a handler panics with goes up to the publisher.
 func (b *Bus) Publish(e Event) {
 	if b == nil {
 		return
@@ -54,8 +57,9 @@ func (b *Bus) Publish(e Event) {
 	if list == nil {
 		return
 	}
+	kind := e.Kind()
 	for _, s := range *list {
-		if s.set.Has(e.Kind()) {
+		if s.set.Has(kind) {
 			s.handle(e)
 		}
 	}

@@ -1,6 +1,9 @@
 package events
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"strconv"
+)
 
 // The documented events of a property-driven SMTP class, with its parameters under
 // its own names.
@@ -8,70 +11,70 @@ type (
 	// ConnectionStatus: the state of the connection changed.
 	ConnectionStatus struct {
 		Meta
-		ConnectionEvent string `json:"connection_event"`
-		StatusCode      int    `json:"status_code"` // 0: fine; otherwise the system's or TLS's code
-		Description     string `json:"description"`
+		ConnectionEvent string
+		StatusCode      int // 0: fine; otherwise the system's or TLS's code
+		Description     string
 	}
 
 	// PITrail: one line of the dialogue. Secrets are masked; headers and body of the
 	// message are not traced.
 	PITrail struct {
 		Meta
-		Direction Direction `json:"direction"`
-		Message   string    `json:"message"`
+		Direction Direction
+		Message   string
 	}
 
 	// StartTransfer: the content starts to go out; not fired for an empty one.
 	StartTransfer struct {
 		Meta
-		Direction Direction `json:"direction"`
+		Direction Direction
 	}
 
 	// Transfer: a part of the content went out.
 	Transfer struct {
 		Meta
-		Direction        Direction `json:"direction"`
-		BytesTransferred int64     `json:"bytes_transferred"` // from the beginning of the content
-		PercentDone      int       `json:"percent_done"`      // -1: the length is not known
-		Text             []byte    `json:"-"`                 // the part; borrowed
+		Direction        Direction
+		BytesTransferred int64  // from the beginning of the content
+		PercentDone      int    // -1: the length is not known
+		Text             []byte `json:"-"` // the part; borrowed
 	}
 
 	// EndTransfer: the content is out. The server has not answered yet.
 	EndTransfer struct {
 		Meta
-		Direction Direction `json:"direction"`
+		Direction Direction
 	}
 
 	// Expand: one address that EXPN returned.
 	Expand struct {
 		Meta
-		Address string `json:"address"`
+		Address string
 	}
 
 	// Error: a problem that does not stop the method, such as a refused recipient that
 	// policy lets pass.
 	Error struct {
 		Meta
-		ErrorCode   int    `json:"error_code"`
-		Description string `json:"description"`
+		ErrorCode   int
+		Description string
 	}
 
 	// SSLServerAuthentication: the server showed its certificate. A handler may change
 	// Accept either way.
 	SSLServerAuthentication struct {
 		Meta
-		CertEncoded  []byte              `json:"-"`
-		CertSubject  string              `json:"cert_subject"`
-		CertIssuer   string              `json:"cert_issuer"`
-		Status       string              `json:"status"` // "OK" or why it would be refused
+		CertEncoded  []byte `json:"-"`
+		CertSubject  string
+		CertIssuer   string
+		Status       string              // "OK" or why it would be refused
 		Certificates []*x509.Certificate `json:"-"`
-		Accept       bool                `json:"accept"`
+		Accept       bool
 	}
 
 	// SSLStatus: progress of the TLS handshake, or a line of the record log.
 	SSLStatus struct {
 		Meta
-		Message string `json:"message"`
+		Message string
 	}
 )
 
@@ -92,7 +95,7 @@ func (d Direction) String() string {
 	if int(d) < len(directionNames) {
 		return directionNames[d]
 	}
-	return "direction(?)"
+	return "direction(" + strconv.Itoa(int(d)) + ")"
 }
 
 // Kind implements [Event].

@@ -7,18 +7,20 @@ import (
 	"github.com/parley-mail/parley/fsm"
 )
 
-// Event is one of the structs of this package, by pointer.
+// Event is one of the structs of this package, by pointer; there are no others.
 type Event interface {
 	Kind() Kind
 	// About tells which session, mail transaction and position the event is from.
 	About() *Meta
+
+	clone() Event
 }
 
 // Meta is embedded in every event.
 type Meta struct {
-	Session     uint64 `json:"session,omitempty"`     // number of the session in this process
-	Transaction uint64 `json:"transaction,omitempty"` // number of the mail transaction in the session, from 1; 0: none
-	Seq         uint64 `json:"seq"`                   // position in the session's timeline, from 1
+	Session     uint64 // number of the session in this process
+	Transaction uint64 // number of the mail transaction in the session, from 1; 0: none
+	Seq         uint64 // position in the session's timeline, from 1
 }
 
 // About implements [Event].
@@ -104,146 +106,146 @@ type (
 	// Connected: the connection exists; the greeting is still owed.
 	Connected struct {
 		Meta
-		Address string `json:"address,omitempty"` // of the peer, as far as the driver knows
-		Secure  bool   `json:"secure"`            // TLS was there before SMTP began
+		Address string // of the peer, as far as the driver knows
+		Secure  bool   // TLS was there before SMTP began
 	}
 
 	// Greeted: the server has sent its greeting (RFC 5321 §3.1).
 	Greeted struct {
 		Meta
-		Reply codec.Reply `json:"-"`
+		Reply codec.Reply
 	}
 
 	// ExtensionsOffered: EHLO was answered; what was known before is forgotten.
 	ExtensionsOffered struct {
 		Meta
-		Extensions *codec.Extensions `json:"-"`
+		Extensions *codec.Extensions
 	}
 
 	// Secured: the TLS handshake is done.
 	Secured struct {
 		Meta
-		Version     uint16 `json:"version"`
-		CipherSuite uint16 `json:"cipher_suite"`
-		Verified    bool   `json:"verified"`
-		Engine      string `json:"engine,omitempty"`
+		Version     uint16
+		CipherSuite uint16
+		Verified    bool
+		Engine      string
 	}
 
 	// Authenticated: AUTH ended with success (RFC 4954 §6).
 	Authenticated struct {
 		Meta
-		Mechanism string `json:"mechanism"`
+		Mechanism string
 	}
 
 	// CommandSent: a command line was put into the output. Line has no CRLF; inside an
 	// AUTH exchange its argument is masked.
 	CommandSent struct {
 		Meta
-		Command fsm.Command `json:"command"`
-		Line    []byte      `json:"-"`
+		Command fsm.Command
+		Line    []byte
 	}
 
 	// ReplyReceived: a complete reply was matched to a command. Inside an AUTH exchange
 	// the text of 3yz replies is masked.
 	ReplyReceived struct {
 		Meta
-		Command fsm.Command `json:"command"`
-		Reply   codec.Reply `json:"-"`
+		Command fsm.Command
+		Reply   codec.Reply
 	}
 
 	// StateChanged: the machine moved.
 	StateChanged struct {
 		Meta
-		From fsm.State `json:"from"`
-		To   fsm.State `json:"to"`
-		By   fsm.Input `json:"by"`
+		From fsm.State
+		To   fsm.State
+		By   fsm.Input
 	}
 
 	// SenderAccepted: MAIL got a 2yz.
 	SenderAccepted struct {
 		Meta
-		Path  string      `json:"path"`
-		Reply codec.Reply `json:"-"`
+		Path  string
+		Reply codec.Reply
 	}
 
 	// SenderRefused: MAIL got a 4yz or 5yz.
 	SenderRefused struct {
 		Meta
-		Path  string      `json:"path"`
-		Reply codec.Reply `json:"-"`
+		Path  string
+		Reply codec.Reply
 	}
 
 	// RecipientAccepted: RCPT got a 2yz. It is no promise about the message.
 	RecipientAccepted struct {
 		Meta
-		Index int         `json:"index"` // in the envelope, from 0
-		Path  string      `json:"path"`
-		Reply codec.Reply `json:"-"`
+		Index int // in the envelope, from 0
+		Path  string
+		Reply codec.Reply
 	}
 
 	// RecipientRefused: RCPT got a 4yz or 5yz, or, in LMTP, the message was refused for
 	// this recipient.
 	RecipientRefused struct {
 		Meta
-		Index int         `json:"index"`
-		Path  string      `json:"path"`
-		Reply codec.Reply `json:"-"`
+		Index int
+		Path  string
+		Reply codec.Reply
 	}
 
 	// ContentSent: the last octet of the content was put into the output; no proof of
 	// anything.
 	ContentSent struct {
 		Meta
-		Octets int64 `json:"octets"` // of content, without transparency and terminator
+		Octets int64 // of content, without transparency and terminator
 	}
 
 	// Accepted: the server took responsibility for the message (RFC 5321 §4.2.5).
 	Accepted struct {
 		Meta
-		Recipients int         `json:"recipients"` // for how many
-		Reply      codec.Reply `json:"-"`
+		Recipients int // for how many
+		Reply      codec.Reply
 	}
 
 	// Rejected: the message was delivered to nobody, and that is certain.
 	Rejected struct {
 		Meta
-		Reply  codec.Reply `json:"-"` // the reply that decided, Code 0 if none
-		Reason string      `json:"reason"`
+		Reply  codec.Reply // the reply that decided, Code 0 if none
+		Reason string
 	}
 
 	// OutcomeUnknown: the end of the content was sent and no complete reply came.
 	OutcomeUnknown struct {
 		Meta
-		Reason string `json:"reason"`
+		Reason string
 	}
 
 	// Anomaly: the peer did something odd that the lenient profile tolerates.
 	Anomaly struct {
 		Meta
-		Command fsm.Command   `json:"command"`
-		What    codec.Anomaly `json:"-"`
-		Detail  string        `json:"detail"`
+		Command fsm.Command
+		What    codec.Anomaly
+		Detail  string
 	}
 
 	// Violation: the peer broke the protocol; the session is over.
 	Violation struct {
 		Meta
-		State  fsm.State `json:"state"`
-		Detail string    `json:"detail"`
+		State  fsm.State
+		Detail string
 	}
 
 	// Notice: something a user would want to know, such as an option that was dropped
 	// because the server does not offer it.
 	Notice struct {
 		Meta
-		Detail string `json:"detail"`
+		Detail string
 	}
 
 	// Closed: the session is over.
 	Closed struct {
 		Meta
-		State fsm.State `json:"state"` // Closed: in order; Failed: by accident
-		Err   error     `json:"-"`
+		State fsm.State // Closed: in order; Failed: by accident
+		Err   error
 	}
 )
 

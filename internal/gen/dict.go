@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/fsm"
 )
 
@@ -31,7 +30,7 @@ func dictionary() string {
 	}
 	section("Enhanced status codes (RFC 3463, RFC 7505, RFC 8689)", enhancedCodes...)
 	section("Extension keywords", keywords...)
-	section("SASL mechanisms", append(auth.Names(), "GSSAPI")...)
+	section("SASL mechanisms", mechanisms...)
 	section("Ends of lines, ends of data and what is taken for one", ends...)
 	return b.String()
 }
@@ -100,6 +99,12 @@ var keywords = []string{
 	"PIPELINING", "8BITMIME", "SIZE", "STARTTLS", "AUTH", "AUTH=", "DSN", "CHUNKING", "BINARYMIME", "SMTPUTF8",
 	"ENHANCEDSTATUSCODES", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS", "LIMITS", "MAILMAX=", "RCPTMAX=",
 	"RCPTDOMAINMAX=", "ETRN", "VRFY", "EXPN", "HELP", "CHECKPOINT", "NO-SOLICITING", "BURL", "XCLIENT", "XFORWARD",
+}
+
+var mechanisms = []string{
+	"SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1",
+	"EXTERNAL", "GSSAPI", "OAUTHBEARER", "XOAUTH2",
+	"DIGEST-MD5", "CRAM-MD5", "NTLM", "PLAIN", "LOGIN", "ANONYMOUS",
 }
 
 var ends = []string{

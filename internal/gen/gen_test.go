@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/fsm"
 )
 
@@ -45,7 +46,12 @@ func TestDictionaryIsWellFormed(t *testing.T) {
 		}
 		seen[line] = true
 	}
-	for _, want := range []string{`"EHLO"`, `"BDAT"`, `"354 "`, `"250-"`, `"\x0D\x0A.\x0D\x0A"`, `"SCRAM-SHA-256"`} {
+	for _, name := range auth.Names() {
+		if !seen[quoted(name)] {
+			t.Errorf("the mechanism %s is missing", name)
+		}
+	}
+	for _, want := range []string{`"EHLO"`, `"BDAT"`, `"354 "`, `"250-"`, `"\x0D\x0A.\x0D\x0A"`} {
 		if !seen[want] {
 			t.Errorf("%s is missing", want)
 		}
