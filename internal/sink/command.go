@@ -144,6 +144,8 @@ func (s *session) ahead(verb string) bool {
 		return false
 	}
 	switch verb {
+	case "BDAT": // its chunk; what is behind that is looked at later
+		return false
 	case "STARTTLS": // injected in clear, to be executed inside TLS: CVE-2011-0411 and its kin
 	case "EHLO", "HELO", "LHLO", "DATA", "AUTH", "VRFY", "EXPN", "NOOP", "QUIT", "HELP":
 		if s.tolerates(InputAhead) {
@@ -211,7 +213,7 @@ func (s *session) startTLS(ctx context.Context) {
 		err = s.secure(ctx)
 	}
 	if err != nil {
-		s.end = endHangup // there is nobody left to talk to
+		s.end = endHangup
 		if s.srv.OnError != nil {
 			s.srv.OnError(s.raw.RemoteAddr(), err)
 		}

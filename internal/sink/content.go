@@ -192,19 +192,23 @@ func (s *session) take(p []byte) {
 // verdict returns the refusal that the content so far has earned, or the zero
 // Reply.
 func (s *session) verdict() Reply {
-	most := s.srv.Limits.size()
-	var r Reply
-	switch {
+	switch most := s.srv.Limits.size(); {
 	case most >= 0 && s.mail.octets > most:
 		return Reply{552, "5.3.4", "Message is larger than SIZE allows"}
 	case s.mail.check.fault != "":
 		return Reply{554, "5.6.0", s.mail.check.fault}
-	case errors.As(s.mail.failed, &r) && !r.IsZero():
-		return r
 	case s.mail.failed != nil:
-		return Reply{451, "4.3.0", "The message cannot be stored"}
+		return storeReply(s.mail.failed)
 	}
 	return Reply{}
+}
+
+func storeReply(err error) Reply {
+	var r Reply
+	if errors.As(err, &r) && r.Code >= 400 {
+		return r
+	}
+	return Reply{451, "4.3.0", "The message cannot be stored"}
 }
 
 // finish answers the end of content and ends the mail transaction.

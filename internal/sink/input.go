@@ -78,13 +78,26 @@ func (in *input) read(r io.Reader) error {
 	return err
 }
 
-// fill waits for input. Whatever was answered goes out first: this is the only
-// place in the course of a session where replies are sent.
+// fill gets more input. When it has to wait for it, what was answered goes out
+// first: this is the only place in the course of a session where replies are sent.
 func (s *session) fill(until time.Time) error {
 	s.room(s.phase == content)
-	if len(s.out) > 0 {
-		s.srv.stats.turns.Add(1)
+	if len(s.out) > maxOutput {
 		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	var from io.Reader = s.nc
+	switch ready, ok := s.nc.(interface{ Readable() (bool, error) }); {
+	case s.poller != nil && s.tls == nil:
+		from = s.poller // which calls turn
+	case ok:
+		if is, err := ready.Readable(); is && err == nil {
+			break
+		}
+		fallthrough
+	default:
+		if err := s.turn(); err != nil {
 			return err
 		}
 	}
@@ -94,7 +107,7 @@ func (s *session) fill(until time.Time) error {
 		if s.srv.closing.Load() && s.phase == between {
 			return errClosing
 		}
-		err := s.read(s.nc)
+		err := s.read(from)
 		switch {
 		case err == nil:
 			return nil
@@ -106,6 +119,14 @@ func (s *session) fill(until time.Time) error {
 			return fmt.Errorf("sink: reading: %w", err)
 		}
 	}
+}
+
+// turn sends the replies because there is nothing left to read.
+func (s *session) turn() error {
+	if len(s.out) > 0 {
+		s.srv.stats.turns.Add(1)
+	}
+	return s.flush()
 }
 
 func timedOut(err error) bool {

@@ -35,6 +35,7 @@ type session struct {
 	nc  net.Conn  // raw, or TLS over it
 	tls *tls.Conn // nil: clear link
 	input
+	poller *poller // for clear links that are sockets
 
 	out     []byte // replies not yet sent
 	end     ending
@@ -53,6 +54,7 @@ type session struct {
 	messages int
 
 	mail    mail
+	next    mail // that MAIL would open, while its parameters are read
 	scanner scanner
 	emit    func([]byte) // s.take, made once
 
@@ -62,6 +64,7 @@ type session struct {
 func newSession(srv *Server, nc net.Conn) *session {
 	s := &session{srv: srv, raw: nc, nc: nc, offered: srv.extensions()}
 	s.emit = s.take
+	s.poller = newPoller(nc, s.turn)
 	return s
 }
 
@@ -72,11 +75,11 @@ func (s *session) serve(ctx context.Context, implicit bool) {
 		s.mail.writer.Abort()
 		s.mail.writer = nil
 	}
-	switch {
-	case err == nil && s.end == endRefused:
-		s.drain()
-	case err != nil && s.srv.OnError != nil:
+	if err != nil && s.srv.OnError != nil {
 		s.srv.OnError(s.raw.RemoteAddr(), err)
+	}
+	if s.end == endRefused {
+		s.drain()
 	}
 	if s.end == endHangup {
 		s.raw.Close() // no close_notify either
@@ -133,6 +136,7 @@ func (s *session) greet() {
 // lost turns a failed read into the last words of the session and its error.
 func (s *session) lost(err error) error {
 	switch {
+	case s.end == endHangup: // there is nobody left to talk to
 	case errors.Is(err, errClosing):
 		s.say(421, "4.3.2", s.srv.name()+" Shutting down")
 		s.end = endQuit // nothing is unread
@@ -174,6 +178,7 @@ func (s *session) flush() error {
 	_, err := s.nc.Write(s.out)
 	s.out = s.out[:0]
 	if err != nil {
+		s.end = endHangup
 		return fmt.Errorf("sink: writing replies: %w", err)
 	}
 	return nil

@@ -28,7 +28,6 @@ type Recipient struct {
 // mail is the mail transaction of a session. Its memory is used again.
 type mail struct {
 	open       bool // MAIL was accepted
-	verb       string
 	body       body
 	utf8       bool
 	envelope   Envelope // filled in only when somebody wants it
@@ -90,8 +89,9 @@ func (s *session) mailPath(verb string, argument []byte) {
 		s.say(501, "5.1.7", "Syntax: MAIL FROM:<path> [parameters]")
 		return
 	}
-	m := mail{open: true, verb: verb}
-	if !s.mailParams(&m, params) {
+	m := &s.next
+	*m = mail{open: true}
+	if !s.mailParams(m, params) {
 		return
 	}
 	if len(path) > 0 {
@@ -107,20 +107,21 @@ func (s *session) mailPath(verb string, argument []byte) {
 			if !r.Positive() {
 				return
 			}
-			s.begin(m, path, params)
+			s.begin(verb, path, params)
 			return
 		}
 	}
-	s.begin(m, path, params)
+	s.begin(verb, path, params)
 	s.say(250, "2.1.0", "Ok")
 }
 
-func (s *session) begin(m mail, path, params []byte) {
-	s.mail = m
+// begin opens the mail transaction.
+func (s *session) begin(verb string, path, params []byte) {
+	s.mail = s.next
 	s.phase = transaction
 	if s.curious() {
 		s.mail.envelope = Envelope{
-			Verb: m.verb, ReversePath: string(path), Params: string(bytes.TrimLeft(params, " ")),
+			Verb: verb, ReversePath: string(path), Params: string(bytes.TrimLeft(params, " ")),
 			Hello: s.heloName, User: s.user,
 		}
 		if s.tls != nil {

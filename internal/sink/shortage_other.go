@@ -1,5 +1,0 @@
-//go:build !unix
-
-package sink
-
-func tooManyFiles(error) bool { return false }
