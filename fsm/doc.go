@@ -30,6 +30,17 @@
 // sent. A 354 to a DATA that has become moot leads to LoneDot, from where a single
 // "." is the only way on (RFC 2920 §3.1).
 //
+// Chunks (RFC 3030) travel without waiting for leave, so more can go wrong behind
+// them. A refused one leads to Spoiled, where only RSET and QUIT may be sent and the
+// replies to the chunks that were on their way come in. Because a transaction may be
+// left open, MAIL is not sent behind the last chunk but behind its reply, or behind
+// a RSET ([Command.MayPrecede]). A test walks through what may be in flight and
+// demands a row for every reply that a lawful server can send.
+//
+// A server that does not want us, by its greeting or its answer to EHLO, leads to
+// Refused: QUIT is said all the same (RFC 5321 §4.1.1.10). Failed is for where saying
+// anything would be wrong.
+//
 // # What does not fit in a state
 //
 // Three facts are fields of package session, because they decide what the client

@@ -102,7 +102,8 @@ var exchanges = []Exchange{
 	// Whatever answers QUIT, or nothing at all, the session has ended in order.
 	{
 		Quit, in(Greeted, Legacy, Refused, Ready, Sender, Recipients, Chunks, Spoiled),
-		[4]State{Closed, Closed, Closed, Closed}, false, "RFC 5321 §4.1.1.10",
+		[4]State{Closed, Closed, Closed, Closed},
+		false, "RFC 5321 §4.1.1.10",
 	},
 }
 
