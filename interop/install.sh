@@ -122,6 +122,9 @@ if [ "$want" = all ]; then
 	done
 	mkdir -p "$cache"
 	chmod 755 "$cache"
+	# OpenSMTPD has these paths compiled in.
+	as_root mkdir -p /var/lib/opensmtpd/empty /usr/libexec
+	[ -e /usr/libexec/opensmtpd ] || as_root ln -s "$cache/opensmtpd/usr/libexec/opensmtpd" /usr/libexec/opensmtpd
 	echo "$unpacked" | while read -r tree proof names; do
 		# shellcheck disable=SC2086 # a list of names
 		unpack "$tree" "$proof" $names

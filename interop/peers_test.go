@@ -19,6 +19,9 @@ import (
 // octets outside ASCII, no Date and no Message-ID.
 const content = "From: <sender@client.test>\nSubject: interop\n\n.\n..\n.dot\n\n  trailing  \n\tgr\xc3\xbc\xc3\x9fe\n\n"
 
+// dated is content with the two fields that some servers add when they miss them.
+const dated = "Date: Wed, 25 Nov 2026 12:00:00 +0000\nMessage-ID: <1@client.test>\n" + content
+
 // start runs a peer for the length of a test.
 func start(t testing.TB, p peers.Peer) *peers.Site {
 	t.Helper()
@@ -82,7 +85,7 @@ type way struct {
 }
 
 // checkWays sends one message each way to a user and demands it octet for octet.
-func checkWays(t *testing.T, p peers.Peer, site *peers.Site, to peers.Account, ways []way) {
+func checkWays(t *testing.T, p peers.Peer, site *peers.Site, to peers.Account, sent string, ways []way) {
 	config := &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}
 	for i, w := range ways {
 		var secure *tls.Config
@@ -97,9 +100,9 @@ func checkWays(t *testing.T, p peers.Peer, site *peers.Site, to peers.Account, w
 		if w.auth {
 			d.say("AUTH PLAIN "+plain(peers.Alice), 235)
 		}
-		d.message(to.Mailbox(), content)
+		d.message(to.Mailbox(), sent)
 		d.say("QUIT", 221)
-		if diff := cmp.Diff(content, arrived(t, p, to.User, i+1)); diff != "" {
+		if diff := cmp.Diff(sent, arrived(t, p, to.User, i+1)); diff != "" {
 			t.Errorf("%s: sent and stored differ (-sent +stored):\n%s", w.kind, diff)
 		}
 	}
@@ -115,7 +118,7 @@ func TestPostfix(t *testing.T) {
 	config := &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}
 
 	t.Run("delivers", func(t *testing.T) {
-		checkWays(t, p, site, peers.Bob, []way{
+		checkWays(t, p, site, peers.Bob, content, []way{
 			{kind: peers.SMTP},
 			{kind: peers.StartTLS, startTLS: true},
 			{kind: peers.SMTPS, implicit: true},
@@ -182,7 +185,7 @@ func TestPostfix(t *testing.T) {
 func TestSMTPSink(t *testing.T) {
 	keeping := peers.NewSMTPSink().Keep()
 	site := start(t, keeping)
-	checkWays(t, keeping, site, peers.Bob, []way{{kind: peers.SMTP}})
+	checkWays(t, keeping, site, peers.Bob, content, []way{{kind: peers.SMTP}})
 
 	lmtp := peers.NewSMTPSink("-L")
 	start(t, lmtp)
@@ -199,7 +202,7 @@ func TestSMTPSink(t *testing.T) {
 func TestExim(t *testing.T) {
 	p := long(t, peers.NewExim())
 	site := start(t, p)
-	checkWays(t, p, site, peers.Bob, []way{
+	checkWays(t, p, site, peers.Bob, content, []way{
 		{kind: peers.SMTP},
 		{kind: peers.StartTLS, startTLS: true},
 		{kind: peers.SMTPS, implicit: true},
@@ -236,4 +239,25 @@ func TestExim(t *testing.T) {
 		t.Errorf("EXTERNAL missing in %q", got)
 	}
 	d.say("AUTH EXTERNAL =", 235)
+}
+
+func TestOpenSMTPD(t *testing.T) {
+	p := long(t, peers.NewOpenSMTPD())
+	site := start(t, p)
+	checkWays(t, p, site, peers.Bob, dated, []way{{kind: peers.SMTP}})
+
+	d := dial(t, p, peers.SMTP, nil)
+	if got := d.say("EHLO client.test", 250); strings.Contains(got, "PIPELINING") {
+		t.Errorf("PIPELINING in %q", got)
+	}
+	d.say("MAIL FROM:<>", 250)
+	d.say("RCPT TO:<"+peers.Nobody+"@"+peers.Domain+">", 550)
+
+	// Debian 12's build offers STARTTLS and fails every handshake.
+	d = dial(t, p, peers.StartTLS, nil)
+	d.say("EHLO client.test", 250)
+	d.say("STARTTLS", 220)
+	if err := tls.Client(d.conn, &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}).Handshake(); err == nil {
+		t.Error("the handshake succeeded: this peer can do more now, add its TLS ports")
+	}
 }
