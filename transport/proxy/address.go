@@ -11,12 +11,9 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-)
 
-// Resolver looks names up. *net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
+	"github.com/parley-mail/parley/transport"
+)
 
 // target is a checked address.
 type target struct {
@@ -139,7 +136,7 @@ func checkSecret(what, s string, shortest, longest int) error {
 const maxAddresses = 8
 
 // resolve returns what a name stands for on this machine, a literal as it is.
-func (a *attempt) resolve(ctx context.Context, r Resolver, network string, t target, timeout time.Duration) ([]target, error) {
+func (a *attempt) resolve(ctx context.Context, r transport.Resolver, network string, t target, timeout time.Duration) ([]target, error) {
 	a.op = OpResolve
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(timeout, 0), DefaultTimeout))
 	defer cancel()

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"github.com/parley-mail/parley/transport"
 )
 
-// Dialer opens connections. *net.Dialer is one, and so is what [Chain] returns.
-type Dialer interface {
-	DialContext(ctx context.Context, network, address string) (net.Conn, error)
-}
+// Dialer opens connections. *net.Dialer and *transport.TCPDialer are, and so is what
+// [Chain] returns.
+type Dialer = transport.Dialer
 
 // Stage is one proxy of a chain: it dials through what is before it.
 type Stage interface {
@@ -115,6 +116,9 @@ func (a *attempt) open(ctx context.Context, forward Dialer, network string, time
 	if err != nil {
 		_ = nc.Close()
 		return nil, a.ioError(err)
+	}
+	if a.kind != KindHeader {
+		tunnel = withoutClaims(tunnel)
 	}
 	return tunnel, nil
 }

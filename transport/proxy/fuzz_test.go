@@ -21,6 +21,9 @@ func fuzzReply(f *testing.F, stage proxy.Stage, seeds ...string) {
 		whole, cutUp := &script{pieces: []string{reply}}, &script{pieces: []string{reply[:at], reply[at:]}}
 		nc, err := dial(stage, whole)
 		nc2, err2 := dial(stage, cutUp)
+		if whole.dials > 1 || cutUp.dials > 1 {
+			return // a connection that the proxy gave up takes what was read with it
+		}
 		if (err == nil) != (err2 == nil) || err != nil && err.Error() != err2.Error() && !errors.Is(err, proxy.ReasonBadReply) {
 			t.Fatalf("cut at %d: %v, else %v", at, err2, err)
 		}

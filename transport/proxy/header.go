@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -37,7 +36,7 @@ func (h Header) DialThrough(ctx context.Context, forward Dialer, network, addres
 	}
 	return a.open(ctx, forward, network, h.Timeout, func(_ context.Context, nc net.Conn) (net.Conn, error) {
 		a.op = OpHeader
-		_, err := io.WriteString(nc, string(header))
+		_, err := nc.Write(header)
 		return nc, err
 	})
 }

@@ -2,36 +2,56 @@ package proxy
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"sync"
+
+	"github.com/parley-mail/parley/transport"
 )
 
-// restConn is a connection whose first octets have been read already.
-type restConn struct {
-	net.Conn
+// tunnelConn is a tunnel that cannot be the connection beneath itself: because its
+// first octets have been read already, or because that connection says things about
+// itself that do not hold up to the target.
+type tunnelConn struct {
+	net.Conn          // a link over below
+	below    net.Conn // as the handshake left it
+
 	mu   sync.Mutex
-	rest []byte // not yet given; nil once it is
+	rest []byte // read already and not yet given; nil once it is
 }
 
-// withRest returns nc itself if nothing is left in br, so that the usual tunnel is
-// the socket and keeps all its methods.
+func wrap(nc net.Conn, rest []byte) net.Conn {
+	return &tunnelConn{Conn: transport.New(nc), below: nc, rest: rest}
+}
+
+// withRest returns a tunnel that first gives what is left in br. If nothing is, nc
+// itself is the tunnel and keeps all its methods.
 func withRest(nc net.Conn, br *bufio.Reader) net.Conn {
 	rest, _ := br.Peek(br.Buffered())
 	if len(rest) == 0 {
 		return nc
 	}
-	return &restConn{Conn: nc, rest: append([]byte(nil), rest...)}
+	return wrap(nc, append([]byte(nil), rest...))
+}
+
+// withoutClaims hides that a link to a proxy is secure, which nobody may take for
+// security up to the target: neither to leave out TLS nor to send a password.
+func withoutClaims(nc net.Conn) net.Conn {
+	if _, ok := nc.(interface{ Security() transport.Security }); !ok {
+		return nc
+	}
+	return wrap(nc, nil)
 }
 
 // Read gives what came with the proxy's answer, and after that is the connection's.
-func (c *restConn) Read(p []byte) (int, error) {
+func (c *tunnelConn) Read(p []byte) (int, error) {
 	if n := c.take(p); n > 0 {
 		return n, nil
 	}
 	return c.Conn.Read(p)
 }
 
-func (c *restConn) take(p []byte) int {
+func (c *tunnelConn) take(p []byte) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := copy(p, c.rest)
@@ -42,12 +62,31 @@ func (c *restConn) take(p []byte) int {
 }
 
 // Buffered returns how many octets Read gives without reading the connection.
-func (c *restConn) Buffered() int {
+func (c *tunnelConn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.rest)
 }
 
-// NetConn returns the connection beneath, for its options and for writing. It must
-// not be read as long as Buffered is not zero.
-func (c *restConn) NetConn() net.Conn { return c.Conn }
+// Readable implements transport.Prober.
+func (c *tunnelConn) Readable() (bool, error) {
+	if c.Buffered() > 0 {
+		return true, nil
+	}
+	if p, ok := c.Conn.(transport.Prober); ok {
+		return p.Readable()
+	}
+	return false, errors.ErrUnsupported
+}
+
+// WriteBuffers implements transport.BuffersWriter.
+func (c *tunnelConn) WriteBuffers(b *net.Buffers) (int64, error) {
+	if w, ok := c.Conn.(transport.BuffersWriter); ok {
+		return w.WriteBuffers(b)
+	}
+	return b.WriteTo(c.Conn)
+}
+
+// NetConn returns the connection beneath, for its options. It must not be read as
+// long as Buffered is not zero.
+func (c *tunnelConn) NetConn() net.Conn { return c.below }

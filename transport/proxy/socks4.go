@@ -10,15 +10,17 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/parley-mail/parley/transport"
 )
 
 // SOCKS4 is a SOCKS4 proxy. It knows IPv4 addresses only: names are looked up on
 // this machine, IPv6 is refused.
 type SOCKS4 struct {
-	Addr     string        // "host" or "host:port"; default port 1080
-	User     string        // user id, at most 255 octets; SOCKS4 has no password
-	Resolver Resolver      // nil: net.DefaultResolver
-	Timeout  time.Duration // 0: DefaultTimeout
+	Addr     string             // "host" or "host:port"; default port 1080
+	User     string             // user id, at most 255 octets; SOCKS4 has no password
+	Resolver transport.Resolver // nil: net.DefaultResolver
+	Timeout  time.Duration      // 0: DefaultTimeout
 }
 
 // SOCKS4A is a SOCKS4a proxy: SOCKS4 that looks names up itself.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/parley-mail/parley/transport"
 	"golang.org/x/net/proxy"
 )
 
@@ -17,9 +18,9 @@ type SOCKS5 struct {
 	User     string // "" for none, else 1 to 255 octets
 	Password string `json:"-"` // with a user, 1 to 255 octets; goes out in clear
 
-	ResolveLocally bool          // look names up here; otherwise the proxy does
-	Resolver       Resolver      // for ResolveLocally; nil: net.DefaultResolver
-	Timeout        time.Duration // 0: DefaultTimeout
+	ResolveLocally bool               // look names up here; otherwise the proxy does
+	Resolver       transport.Resolver // for ResolveLocally; nil: net.DefaultResolver
+	Timeout        time.Duration      // 0: DefaultTimeout
 }
 
 // String returns the stage as a URL without the password.
