@@ -490,3 +490,39 @@ func BenchmarkLargeData(b *testing.B) {
 		c.replies(b, 1)
 	}
 }
+
+// Messages sent without waiting cost no turn of their own, however the octets come.
+func TestTurnsOverTCP(t *testing.T) {
+	srv := &sink.Server{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, l) }()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{textproto.NewConn(nc), t}
+	c.say("", 220)
+	c.say("EHLO x", 250)
+	const messages = 20
+	if _, err := nc.Write(bytes.Repeat(chunked, messages)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * messages {
+		c.say("", 250)
+	}
+	c.say("QUIT", 221)
+	c.eof()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	// One write of 40 kB may still arrive in a few pieces.
+	if s := srv.Stats(); s.Messages != messages || s.Turns < 3 || s.Turns > 2+messages/2 {
+		t.Errorf("%+v", s)
+	}
+}
