@@ -117,14 +117,16 @@ fi
 
 if [ "$want" = all ]; then
 	# Some programs insist on the users they were built for.
-	for user in Debian-exim opensmtpd opensmtpq; do
+	for user in Debian-exim opensmtpd opensmtpq dovecot dovenull; do
 		id "$user" >/dev/null 2>&1 || as_root useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
 	done
 	mkdir -p "$cache"
 	chmod 755 "$cache"
-	# OpenSMTPD has these paths compiled in.
+	# Some paths are compiled in.
 	as_root mkdir -p /var/lib/opensmtpd/empty /usr/libexec
-	[ -e /usr/libexec/opensmtpd ] || as_root ln -s "$cache/opensmtpd/usr/libexec/opensmtpd" /usr/libexec/opensmtpd
+	for path in opensmtpd/usr/libexec/opensmtpd dovecot/usr/lib/dovecot dovecot/usr/bin/doveconf; do
+		[ -e "/${path#*/}" ] || as_root ln -sfn "$cache/$path" "/${path#*/}"
+	done
 	echo "$unpacked" | while read -r tree proof names; do
 		# shellcheck disable=SC2086 # a list of names
 		unpack "$tree" "$proof" $names

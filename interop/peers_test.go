@@ -93,7 +93,11 @@ func checkWays(t *testing.T, p peers.Peer, site *peers.Site, to peers.Account, s
 			secure = config
 		}
 		d := dial(t, p, w.kind, secure)
-		d.say("EHLO client.test", 250)
+		hello := "EHLO"
+		if w.kind == peers.LMTP {
+			hello = "LHLO"
+		}
+		d.say(hello+" client.test", 250)
 		if w.startTLS {
 			d.startTLS(config)
 		}
@@ -259,5 +263,91 @@ func TestOpenSMTPD(t *testing.T) {
 	d.say("STARTTLS", 220)
 	if err := tls.Client(d.conn, &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}).Handshake(); err == nil {
 		t.Error("the handshake succeeded: this peer can do more now, add its TLS ports")
+	}
+}
+
+func TestDovecot(t *testing.T) {
+	p := long(t, peers.NewDovecot(nil))
+	site := start(t, p)
+	config := &tls.Config{RootCAs: site.Roots(), ServerName: peers.Host}
+	checkWays(t, p, site, peers.Bob, content, []way{
+		{kind: peers.LMTP},
+		{kind: peers.Submission, startTLS: true, auth: true},
+		{kind: peers.Submissions, implicit: true, auth: true},
+		{kind: peers.AuthClear, auth: true},
+	})
+
+	t.Run("reply per recipient", func(t *testing.T) {
+		d := dial(t, p, peers.LMTP, nil)
+		d.say("LHLO client.test", 250)
+		d.say("MAIL FROM:<>", 250)
+		d.say("RCPT TO:<"+peers.Nobody+"@"+peers.Domain+">", 550)
+		d.say("RCPT TO:<"+peers.Carol.Mailbox()+">", 250)
+		d.say("RCPT TO:<"+peers.Full+"@"+peers.Domain+">", 250)
+		d.say("DATA", 354)
+		d.say("Subject: two\r\n\r\n.", 250)
+		d.expect("the full one's reply", 552)
+	})
+	t.Run("mechanisms", func(t *testing.T) {
+		got := dial(t, p, peers.AuthClear, nil).say("EHLO client.test", 250)
+		for _, m := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"} {
+			if !strings.Contains(got, m) {
+				t.Errorf("%s missing in %q", m, got)
+			}
+		}
+	})
+	t.Run("token", func(t *testing.T) {
+		bearer := func(token string) string {
+			return base64.StdEncoding.EncodeToString([]byte("user=" + peers.Alice.User + "\x01auth=Bearer " + token + "\x01\x01"))
+		}
+		d := dial(t, p, peers.Submissions, config)
+		d.say("EHLO client.test", 250)
+		d.say("AUTH XOAUTH2 "+bearer("stale"), 334)
+		d.say("", 535)
+		d.say("AUTH XOAUTH2 "+bearer(peers.Token), 235)
+	})
+	t.Run("certificate", func(t *testing.T) {
+		cert, err := site.ClientCert(peers.Alice.User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mutual := config.Clone()
+		mutual.Certificates = []tls.Certificate{cert}
+		d := dial(t, p, peers.Submissions, mutual)
+		d.say("EHLO client.test", 250)
+		d.say("AUTH EXTERNAL =", 235)
+	})
+}
+
+func TestKerberos(t *testing.T) {
+	realm := peers.NewKerberos()
+	p := long(t, peers.NewDovecot(realm))
+	site, err := peers.NewSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := realm.Start(ctx, site); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := realm.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	start(t, p)
+	for _, a := range peers.Accounts() {
+		if _, err := realm.Ticket(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := dial(t, p, peers.AuthClear, nil).say("EHLO client.test", 250); !strings.Contains(got, "GSSAPI") {
+		t.Errorf("GSSAPI missing in %q", got)
 	}
 }
