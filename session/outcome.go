@@ -1,8 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"slices"
 
+	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/fsm"
 )
@@ -99,16 +101,31 @@ func (s *Session) decided(tx *Transaction) {
 		}
 	case accepted > 0:
 		if s.wants(events.KindAccepted) {
-			s.trace.accepted = events.Accepted{Meta: s.meta(tx.id), Recipients: accepted, Reply: tx.Final()}
+			s.trace.accepted = events.Accepted{Meta: s.meta(tx.id), Recipients: accepted, Reply: s.borrow(tx)}
 			s.publish(&s.trace.accepted)
 		}
 	default:
 		if s.wants(events.KindRejected) {
-			s.trace.rejected = events.Rejected{Meta: s.meta(tx.id), Reply: tx.Final(), Reason: tx.reason()}
+			s.trace.rejected = events.Rejected{Meta: s.meta(tx.id), Reply: s.borrow(tx), Reason: tx.reason()}
 			s.publish(&s.trace.rejected)
 		}
 	}
 }
+
+// borrow returns the final reply without copying it, for an event.
+func (s *Session) borrow(tx *Transaction) codec.Reply {
+	f := tx.final
+	if f.code == 0 {
+		return codec.Reply{}
+	}
+	s.trace.lines = s.trace.lines[:0]
+	for line := range bytes.SplitSeq(tx.text[f.from:f.to], newline) {
+		s.trace.lines = append(s.trace.lines, line)
+	}
+	return codec.Reply{Code: f.code, Enhanced: f.enhanced, Lines: s.trace.lines}
+}
+
+var newline = []byte{'\n'}
 
 func (tx *Transaction) reason() string {
 	if tx.err == nil {

@@ -32,6 +32,7 @@ type trace struct {
 	notice         events.Notice
 	closed         events.Closed
 	masked         [1][]byte
+	lines          [][]byte // of a borrowed reply
 }
 
 // wants reports whether somebody listens to events of the kind.

@@ -182,7 +182,7 @@ func (tx *Transaction) reply(s saved) codec.Reply {
 	if s.code == 0 {
 		return codec.Reply{}
 	}
-	return codec.Reply{Code: s.code, Enhanced: s.enhanced, Lines: bytes.Split(bytes.Clone(tx.text[s.from:s.to]), []byte{'\n'})}
+	return codec.Reply{Code: s.code, Enhanced: s.enhanced, Lines: bytes.Split(bytes.Clone(tx.text[s.from:s.to]), newline)}
 }
 
 // required reports whether recipient i is indispensable.
