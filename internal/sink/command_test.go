@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -343,6 +344,44 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// A hook is not shown a secret.
+func TestCommandHookAuth(t *testing.T) {
+	srv := authServer(t)
+	var seen []string
+	srv.Hooks.Command = func(line []byte) sink.Reply {
+		seen = append(seen, string(line))
+		if strings.HasPrefix(string(line), "AUTH LOGIN") {
+			return sink.Reply{Code: 454, Enhanced: "4.7.0", Text: "not now"}
+		}
+		return sink.Reply{}
+	}
+	play(t, srv, hello("ENHANCEDSTATUSCODES", "AUTH {any}")+`
+		C: AUTH LOGIN c2VjcmV0
+		S: 454 4.7.0 not now
+		C: auth  c2VjcmV0
+		S: 501 5.5.4 {any}
+		C: AUTH PLAIN
+		S| 334 \r\n
+		C: c2VjcmV0
+		S: 535 5.7.8 {any}`+quit)
+	want := []string{"EHLO client.example", "AUTH LOGIN", "auth ", "AUTH PLAIN", "QUIT"}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReplyString(t *testing.T) {
+	for want, r := range map[string]sink.Reply{
+		"550 5.1.1 no / such user": {Code: 550, Enhanced: "5.1.1", Text: "no\nsuch user"},
+		"250 ok":                   {Code: 250, Text: "ok"},
+		"connection closed":        sink.Hangup,
+	} {
+		if got := r.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestEndHook(t *testing.T) {
 	srv := server(t, "none")
 	memory := &sink.Memory{}
@@ -444,6 +483,31 @@ func TestLMTP(t *testing.T) {
 		t.Error(diff)
 	}
 	if s := srv.Stats(); s.Messages != 2 || s.Recipients != 4 || s.Octets != 7 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Refusals of the whole message, a store's and a closing one.
+func TestLMTPRefused(t *testing.T) {
+	srv := server(t, "PIPELINING")
+	srv.LMTP = true
+	srv.Store = sink.Func(func(*sink.Message) error { return errors.New("disk full") })
+	message := `
+		C: MAIL FROM:<>
+		C: RCPT TO:<b@y.example>
+		C: RCPT TO:<c@y.example>
+		C: DATA
+		S: 250 Ok
+		S: 250 Ok
+		S: 250 Ok
+		S: 354 {any}
+		C: .
+		`
+	opening := "S: 220 {any}\nC: LHLO x\nS: 250-{any}\nS: 250 PIPELINING\n"
+	play(t, srv, opening+message+"S: 451 {any}\nS: 451 {any}"+quit)
+	srv.Hooks.End = func(string) sink.Reply { return sink.Reply{Code: 421, Text: "gone"} }
+	play(t, srv, opening+message+"S: 421 gone\nX: eof")
+	if s := srv.Stats(); s.Messages != 0 || s.Recipients != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -269,6 +269,9 @@ func (s *session) finishLMTP(refusal Reply) {
 		} else {
 			s.sayReply(r)
 		}
+		if s.end != endNot {
+			break
+		}
 	}
 	if good > 0 && refusal.IsZero() {
 		s.accepted(good)

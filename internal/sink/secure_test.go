@@ -163,6 +163,18 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// An exchange that is cut, or run ahead of, ends the session and logs nobody in.
+func TestAuthCut(t *testing.T) {
+	opening := hello("ENHANCEDSTATUSCODES", "AUTH {any}") + "C: AUTH PLAIN\nS| 334 \\r\\n\n"
+	srv := authServer(t)
+	play(t, srv, opening+"X: close")
+	play(t, srv, opening+"C: "+b64("\x00user\x00pencil")+"\nC: MAIL FROM:<>\nS: 503 5.5.0 {any}\nX: eof")
+	play(t, srv, hello("ENHANCEDSTATUSCODES", "AUTH {any}")+"C: AUTH PLAIN\nC: "+b64("\x00user\x00pencil")+"\nS: 503 5.5.0 {any}\nX: eof")
+	if s := srv.Stats(); s.LoggedIn != 0 || s.Violations != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestAuthInTransaction(t *testing.T) {
 	srv := authServer(t)
 	srv.Auth.Required, srv.Auth.Clear = false, false

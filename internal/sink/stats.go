@@ -22,7 +22,7 @@ type counters struct {
 }
 
 // Stats returns the counts. Each is exact by itself; they are not read at one
-// instant. A session's turns and commands are added when it waits for input.
+// instant.
 func (srv *Server) Stats() Stats {
 	c := &srv.stats
 	return Stats{
