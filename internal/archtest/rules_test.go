@@ -90,6 +90,7 @@ var outside = []row{
 	{"transport/proxy", "github.com/Azure/go-ntlmssp", "NTLM at a proxy"},
 	{"transport/utls", "github.com/refraction-networking/utls", "the second TLS engine"},
 	{".", "golang.org/x/net", "names of hosts (IDNA)"},
+	{"internal/sink", "github.com/xdg-go/scram", "the server's half of SCRAM"},
 	{"cmd/...", "github.com/spf13/cobra", "subcommands, help, completion"},
 	{"cmd/...", "github.com/spf13/pflag", "comes with cobra"},
 	{"cmd/...", "github.com/pelletier/go-toml/v2", "the configuration file"},
