@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,12 @@ func start(t testing.TB, p peers.Peer) *peers.Site {
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
 			t.Error(err)
+		}
+		for _, kind := range []peers.Kind{peers.SMTP, peers.Submission, peers.LMTP} {
+			if c, err := net.Dial("tcp", p.Addr(kind)); err == nil {
+				c.Close()
+				t.Errorf("%s still listens after Stop", p.Name())
+			}
 		}
 		if t.Failed() {
 			t.Logf("log of %s:\n%s", p.Name(), p.Log())

@@ -68,13 +68,26 @@ func (d *daemon) stop() error {
 	case <-d.exited:
 	case <-time.After(10 * time.Second):
 		slow = fmt.Errorf("%s did not end when asked to", d.cmd.Path)
-	}
-	// Children that outlive their parent belong to the group still.
-	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return errors.Join(slow, err)
+		_ = d.cmd.Process.Kill()
 	}
 	<-d.exited
-	return slow
+	return errors.Join(slow, killGroup(pid))
+}
+
+// killGroup ends the children that outlive their parent and waits until they have
+// let go of its ports.
+func killGroup(id int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return poll(ctx, func() error {
+		switch err := syscall.Kill(-id, syscall.SIGKILL); {
+		case errors.Is(err, syscall.ESRCH):
+			return nil
+		case err != nil:
+			return permanent{err}
+		}
+		return fmt.Errorf("process group %d is still there", id)
+	})
 }
 
 // output returns what the process has printed.

@@ -126,8 +126,17 @@ func (p *Postfix) Start(ctx context.Context, site *Site) error {
 	if err := p.configure(site, services); err != nil {
 		return fmt.Errorf("postfix: %w", err)
 	}
+	// The postfix command would put the master into a session of its own, out of
+	// our reach; it only makes the queue's directories here.
 	config := filepath.Join(p.dir, "etc")
-	p.proc, err = launch(filepath.Join(p.dir, "mail.log"), []string{"MAIL_CONFIG=" + config}, "postfix", "-c", config, "start-fg")
+	program, err := find("postfix")
+	if err != nil {
+		return err
+	}
+	if out, err := exec.Command(program, "-c", config, "check").CombinedOutput(); err != nil {
+		return fmt.Errorf("postfix check: %w: %s", err, out)
+	}
+	p.proc, err = launch(filepath.Join(p.dir, "mail.log"), []string{"MAIL_CONFIG=" + config}, "master", "-c", config, "-d")
 	if err != nil {
 		return err
 	}
