@@ -3,6 +3,7 @@ package archtest_test
 import (
 	"bytes"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -87,6 +88,27 @@ func TestModuleFiles(t *testing.T) {
 		}
 		if regexp.MustCompile(`(?m)^\s*replace\b`).Match(text) {
 			t.Errorf("%s has a replace directive", name)
+		}
+	})
+}
+
+// Every module but the tools' is worked on together.
+func TestWorkspace(t *testing.T) {
+	top := root(t)
+	work, err := os.ReadFile(filepath.Join(top, "go.work"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(t, top, func(name string) {
+		dir := path.Dir(name)
+		if path.Base(name) != "go.mod" || dir == "tools" {
+			return
+		}
+		if dir != "." {
+			dir = "./" + dir
+		}
+		if !regexp.MustCompile(`(?m)^(use)?\s*` + regexp.QuoteMeta(dir) + `$`).Match(work) {
+			t.Errorf("go.work does not use %s", dir)
 		}
 	})
 }

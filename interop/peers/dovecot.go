@@ -39,8 +39,6 @@ type Dovecot struct {
 // nil, it offers GSSAPI.
 func NewDovecot(realm *Kerberos) *Dovecot { return &Dovecot{kerberos: realm} }
 
-var dovecotKinds = []Kind{Submission, Submissions, AuthClear, LMTP}
-
 // Name returns "dovecot".
 func (*Dovecot) Name() string { return "dovecot" }
 
