@@ -27,8 +27,8 @@ func TestParseErrors(t *testing.T) {
 }
 
 // serve plays the server over a link while the client's octets are written, and
-// returns the server's error and what the client got.
-func serve(t *testing.T, script, client string) (error, string) {
+// returns what the client got and the server's error.
+func serve(t *testing.T, script, client string) (string, error) {
 	t.Helper()
 	s, err := smtptest.Parse(script)
 	if err != nil {
@@ -45,7 +45,7 @@ func serve(t *testing.T, script, client string) (error, string) {
 	}
 	got, _ := io.ReadAll(a)
 	a.Close()
-	return <-done, string(got)
+	return string(got), <-done
 }
 
 func TestServe(t *testing.T) {
@@ -64,7 +64,7 @@ func TestServe(t *testing.T) {
 		{"close", "C: A\nS: 421 bye\nX: close\nC: B", "A\r\n", "421 bye\r\n", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err, got := serve(t, tt.script, tt.client)
+			got, err := serve(t, tt.script, tt.client)
 			var mismatch *smtptest.MismatchError
 			switch {
 			case tt.line == 0 && err != nil:
@@ -82,7 +82,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestMismatchText(t *testing.T) {
-	err, _ := serve(t, "S: 220 hi\nC: EHLO {any}\nS: 250 ok", "HELO x\r\n")
+	_, err := serve(t, "S: 220 hi\nC: EHLO {any}\nS: 250 ok", "HELO x\r\n")
 	want := "script line 2\n  S: 220 hi\n- C: EHLO {any}\n+ sent \"HELO x\\r\\n\"\n  S: 250 ok"
 	if fmt.Sprint(err) != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
