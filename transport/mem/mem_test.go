@@ -18,8 +18,12 @@ import (
 func TestOctetsArriveInOrderThroughAnyBuffer(t *testing.T) {
 	want := bytes.Repeat([]byte("0123456789abcdef"), 512)
 	for _, o := range []mem.Options{
-		{}, {Buffer: 1}, {Buffer: 7}, {Latency: time.Millisecond, Buffer: 100},
-		{Bandwidth: 1 << 20}, {Latency: time.Second, Bandwidth: 9600, Buffer: 3},
+		{},
+		{Buffer: 1},
+		{Buffer: 7},
+		{Latency: time.Millisecond, Buffer: 100},
+		{Bandwidth: 1 << 20},
+		{Latency: time.Second, Bandwidth: 9600, Buffer: 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := mem.Pipe(o)
