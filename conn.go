@@ -81,13 +81,14 @@ func (c *Conn) open(ctx context.Context) error {
 	s.Dialing()
 	dialing, cancel := context.WithTimeout(ctx, timeout)
 	nc, err := c.endpoint.connect(dialing)
+	expired := dialing.Err() != nil || timedOut(err)
 	cancel()
 	if err != nil {
 		switch {
 		case ctx.Err() != nil:
 			s.Abort(context.Cause(ctx))
-		case dialing.Err() != nil || timedOut(err):
-			s.Lost(&Error{Kind: ErrTimeout, Err: err})
+		case expired:
+			s.Lost(&Error{Kind: ErrTimeout, Err: asError(ErrTimeout, err).Err})
 		default:
 			s.Lost(err)
 		}
@@ -135,13 +136,24 @@ func (c *Conn) Do(ctx context.Context, r *session.Request) error {
 }
 
 // Quit ends the session in order and closes the connection. That QUIT is answered
-// badly or not at all is no error: nothing depends on it (RFC 5321 §4.1.1.10).
+// badly or not at all, or that the connection does not close cleanly, is no error:
+// nothing depends on it (RFC 5321 §4.1.1.10). The only error is that of the context, if
+// it was done before the session was.
 func (c *Conn) Quit(ctx context.Context) error {
 	c.session.Quit()
-	if err := c.run(ctx, func() bool { return c.session.State().Over() }); err != nil {
+	err := c.run(ctx, func() bool { return c.session.State().Over() })
+	if err != nil {
 		c.session.Abort(err)
 	}
-	return c.finish()
+	c.finish()
+	return ctxError(ctx, err)
+}
+
+func ctxError(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 // Close ends the session without QUIT and closes the connection.
