@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -162,12 +163,36 @@ func (l *login) authenticate(a *attempt, c challenge) error {
 	if err != nil {
 		return a.fail(ReasonBadReply, fmt.Errorf("NTLM challenge: %w", err))
 	}
-	message, err := ntlmssp.NewAuthenticateMessage(raw, l.user, l.password, nil)
+	message, err := ntlmssp.NewAuthenticateMessage(plainChallenge(raw), l.user, l.password, nil)
 	if err != nil {
 		return a.fail(ReasonBadReply, fmt.Errorf("NTLM challenge: %w", err))
 	}
 	l.use(AuthNTLM, "NTLM "+base64.StdEncoding.EncodeToString(message))
 	return nil
+}
+
+// plainChallenge makes an NTLM challenge readable for the library (MS-NLMP §2.2.1.2).
+// It takes out the target's name, which the answer does not need and whose place in
+// the message some servers leave undefined. It takes out the target's information
+// where there is none, by the flags or because what stands in its field points out of
+// the message: old messages have something else there, and some servers repeat the
+// client's flags.
+func plainChallenge(raw []byte) []byte {
+	const nameAt, flagsAt, infoAt, end = 12, 20, 40, 48
+	const hasTargetInfo = 0x00800000
+	if len(raw) < infoAt-8 {
+		return raw // the library says what is wrong
+	}
+	clear(raw[nameAt:flagsAt])
+	if len(raw) >= end && binary.LittleEndian.Uint32(raw[flagsAt:])&hasTargetInfo != 0 {
+		size, offset := binary.LittleEndian.Uint16(raw[infoAt:]), binary.LittleEndian.Uint32(raw[infoAt+4:])
+		if uint64(offset)+uint64(size) <= uint64(len(raw)) {
+			return raw
+		}
+	}
+	plain := make([]byte, end)
+	copy(plain[:infoAt], raw)
+	return plain
 }
 
 // refused tells what the proxy offers.

@@ -49,6 +49,17 @@ func ntlmChallenge() string {
 	return "NTLM " + base64.StdEncoding.EncodeToString(m)
 }
 
+// oldChallenge is a message of the old form, without target information, whose target
+// name is nowhere. Its flags may claim information all the same.
+func oldChallenge(flags uint32) string {
+	m := []byte("NTLMSSP\x00")
+	m = binary.LittleEndian.AppendUint32(m, 2)
+	m = append(m, 9, 0, 9, 0, 0xae, 0xaa, 0xaa, 0xaa)
+	m = binary.LittleEndian.AppendUint32(m, flags)
+	m = append(m, "\x01\x23\x45\x67\x89\xab\xcd\xef\x00\x00\x00\x00\x00\x00:\x00WORKGROUP"...)
+	return "NTLM " + base64.StdEncoding.EncodeToString(m)
+}
+
 // ntlmType returns the type of an NTLM message, 0 for none.
 func ntlmType(value string) uint32 {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(value, "NTLM "))
@@ -134,6 +145,18 @@ func TestLogin(t *testing.T) {
 		{"NTLM", proxy.AuthNTLM, ntlmJudge(wants)},
 		{"NTLM, asked", proxy.AuthAny, ntlmJudge(wants)},
 		{"NTLM, closes once", proxy.AuthAny, ntlmJudge(wantsAndCloses)},
+		{"NTLM, old challenge", proxy.AuthNTLM, func(_ int, value string) string {
+			if ntlmType(value) == 3 {
+				return ""
+			}
+			return wants(oldChallenge(0x00008207))
+		}},
+		{"NTLM, old challenge, false flags", proxy.AuthNTLM, func(_ int, value string) string {
+			if ntlmType(value) == 3 {
+				return ""
+			}
+			return wants(oldChallenge(0x00888207))
+		}},
 		{"chunked body", proxy.AuthAny, func(n int, value string) string {
 			if value == basicValue {
 				if n != 2 {
@@ -181,6 +204,7 @@ func TestLoginRefused(t *testing.T) {
 		{"NTLM, broken challenge", proxy.AuthNTLM, func(int, string) string { return wants("NTLM AAAA") }, proxy.ReasonBadReply, 1},
 		{"NTLM, no base64", proxy.AuthNTLM, func(int, string) string { return wants("NTLM A") }, proxy.ReasonBadReply, 1},
 		{"NTLM challenge and end", proxy.AuthNTLM, func(int, string) string { return wantsAndCloses(ntlmChallenge()) }, proxy.ReasonBadReply, 1},
+		{"401 for 407", proxy.AuthBasic, func(int, string) string { return "HTTP/1.0 401 Unauthorized\r\n\r\n!" }, proxy.ReasonAuthFailed, 1},
 		{"nothing offered", proxy.AuthAny, func(int, string) string { return wants() }, proxy.ReasonAuthUnsupported, 1},
 		{"only Negotiate", proxy.AuthAny, func(int, string) string { return wants("Negotiate", "Bearer") }, proxy.ReasonAuthUnsupported, 1},
 		{"only Basic, Digest demanded", proxy.AuthDigest, func(int, string) string { return wants("Basic") }, proxy.ReasonAuthUnsupported, 1},

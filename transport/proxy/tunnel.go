@@ -191,9 +191,9 @@ func (t Tunnel) secure(ctx context.Context, a *attempt, nc net.Conn) (net.Conn, 
 // connect sends requests until the proxy opens the tunnel, refuses it, or wants a
 // new connection. login ends the loop: it knows how often it may answer.
 func (t Tunnel) connect(a *attempt, nc net.Conn, login *login) (net.Conn, error) {
-	a.op = OpConnect
 	br := bufio.NewReaderSize(nc, maxLine)
 	for {
+		a.op = OpConnect
 		if _, err := io.WriteString(nc, t.request(login)); err != nil {
 			return nil, err
 		}
@@ -205,7 +205,7 @@ func (t Tunnel) connect(a *attempt, nc net.Conn, login *login) (net.Conn, error)
 		case r.status/100 == 2: // any of them, RFC 9110 §9.3.6
 			return withRest(nc, br), nil
 		case r.status != 407:
-			return nil, a.refused(httpReason(r.status), r.status, r.reason)
+			return nil, a.refused(httpReason(r.status, login.value != ""), r.status, r.reason)
 		}
 		a.op = OpAuth
 		if err := login.answer(a, r); err != nil {
@@ -235,10 +235,14 @@ func (t Tunnel) request(login *login) string {
 	return b.String()
 }
 
-// httpReason is what a status means for a tunnel.
-func httpReason(status int) Reason {
+// httpReason is what a status means for a tunnel. Some proxies say 401 where 407 is
+// meant.
+func httpReason(status int, authorized bool) Reason {
 	switch status {
 	case 401:
+		if authorized {
+			return ReasonAuthFailed
+		}
 		return ReasonAuthRequired
 	case 403:
 		return ReasonNotAllowed
