@@ -118,19 +118,6 @@ func canEncode(enc encoding.Encoding, r rune) bool {
 	return err == nil
 }
 
-// invalidUTF8 returns the offset of the first octet of s that is not UTF-8, or -1.
-func invalidUTF8(s string) int {
-	if utf8.ValidString(s) {
-		return -1
-	}
-	for i, r := range s {
-		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
-			return i
-		}
-	}
-	return -1
-}
-
 // charsetReader decodes encoded-words beyond UTF-8, ISO-8859-1 and US-ASCII.
 func charsetReader(name string, r io.Reader) (io.Reader, error) {
 	enc, err := ianaindex.MIME.Encoding(name)

@@ -36,18 +36,6 @@ type chunk struct {
 	word bool // an encoded-word: its line has 76 octets at most (RFC 2047 §2)
 }
 
-// value joins the chunks.
-func (f *field) value() string {
-	if len(f.chunks) == 1 {
-		return f.chunks[0].text
-	}
-	var b strings.Builder
-	for _, c := range f.chunks {
-		b.WriteString(c.text)
-	}
-	return b.String()
-}
-
 // appendTo appends the field in lines of at most limit octets where its chunks
 // allow, and never over MaxLine.
 func (f *field) appendTo(dst []byte, limit int) ([]byte, error) {

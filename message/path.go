@@ -291,8 +291,8 @@ func (p *pathParser) checkLocal(local string, offset int) error {
 }
 
 // domain reads in[pos:end] as a domain or address literal and returns it in
-// canonical form: lower case, A-labels, or U-labels if utf8 is set.
-func (p *pathParser) domain(utf8 bool) (string, error) {
+// canonical form: lower case, A-labels, or U-labels if unicode is set.
+func (p *pathParser) domain(unicode bool) (string, error) {
 	start := p.pos
 	text := p.in[start:p.end]
 	p.pos = p.end
@@ -304,6 +304,9 @@ func (p *pathParser) domain(utf8 bool) (string, error) {
 	case isASCII(text):
 		return p.asciiDomain(text, start)
 	}
+	if i := strings.IndexRune(text, utf8.RuneError); i >= 0 { // the profile would encode it
+		return "", p.fail("domain", start+i, "not UTF-8 (RFC 6531 §3.3)")
+	}
 	ascii, err := profile.ToASCII(text)
 	if err != nil {
 		return "", p.fail("domain", start, "not an internationalised domain name (RFC 5891 §4): "+clipAt(err.Error(), 0))
@@ -313,14 +316,14 @@ func (p *pathParser) domain(utf8 bool) (string, error) {
 	if strings.Count(ascii, ".") != strings.Count(text, ".") {
 		return "", p.fail("domain", start, "a character that only looks like a dot (RFC 5891 §4.2)")
 	}
-	if ascii, err = p.asciiDomain(ascii, start); err != nil || !utf8 {
+	if ascii, err = p.asciiDomain(ascii, start); err != nil || !unicode {
 		return ascii, err
 	}
-	unicode, err := profile.ToUnicode(ascii)
+	labels, err := profile.ToUnicode(ascii)
 	if err != nil {
 		return "", p.fail("domain", start, "not an internationalised domain name (RFC 5891 §4)")
 	}
-	return unicode, nil
+	return labels, nil
 }
 
 // asciiDomain checks sub-domain *("." sub-domain). The underscore, outside the
@@ -380,9 +383,9 @@ func (p *pathParser) addressLiteral(text string, offset int) (string, error) {
 		return "", p.fail("address literal", offset+1, "want a tag, a colon and an address (RFC 5321 §4.1.3)")
 	}
 	for i := 0; i < len(rest); i++ {
-		// dcontent, without the three that would make the path ambiguous.
-		if c := rest[i]; c < '!' || c > '~' || strings.IndexByte(`[\]<>@`, c) >= 0 {
-			return "", p.fail("address literal", offset+2+len(tag)+i, "want printable ASCII without [ \\ ] < > @ (RFC 5321 §4.1.3)")
+		// dcontent, without what would be syntax around a path or in a header.
+		if c := rest[i]; c < '!' || c > '~' || c != ':' && strings.IndexByte(specials, c) >= 0 {
+			return "", p.fail("address literal", offset+2+len(tag)+i, "want printable ASCII, no specials but the colon (RFC 5321 §4.1.3)")
 		}
 	}
 	return text, nil
