@@ -87,6 +87,7 @@ var rows = []row{
 	{"O-G31 two spaces", "421  Insufficient System Storage.\r\n", "421  Insufficient System Storage.", ""},
 	{"O-G31 enhanced not first", "421 unable to read controls (#4.3.0)\r\n", "421 unable to read controls (#4.3.0)", ""},
 	{"O-G32", "440-we do this\r\n440-on two\r\n440 lines\r\n", "440 we do this / on two / lines", ""},
+	{"O-G33", "421-a.example is too busy.\r\n421 Please try again later.\r\n", "421 a.example is too busy. / Please try again later.", ""},
 	{"O-G34", "", "", ""},
 	{"O-G38", "220 a\r\n250-b\r\n250 SIZE 1\r\n", "220 a; 250 b / SIZE 1", ""},
 
@@ -175,7 +176,7 @@ var rows = []row{
 	{"S-WS intermediate has none", "354 2.0.0 x\r\n", "354 2.0.0 x", ""},
 }
 
-// expected turns the shorthand of a row into an outcome's summary.
+// summary is an outcome in the shorthand of a row.
 func summary(o outcome) string {
 	var parts []string
 	for _, r := range o.Replies {

@@ -66,6 +66,7 @@ const (
 	OddIntermediate // a 3yz that is neither 334 nor 354
 	LateGreeting    // 220 in answer to a command that does not have it: replies and commands are out of step
 	EarlyClosing    // 221 in answer to anything but QUIT
+	OddSuccess      // a 2yz that is not 235 at the end of AUTH (RFC 4954 §4)
 
 	anomalyCount
 )
@@ -89,6 +90,7 @@ var anomalyNames = [anomalyCount]string{
 	OddIntermediate: "odd-intermediate",
 	LateGreeting:    "late-greeting",
 	EarlyClosing:    "early-closing",
+	OddSuccess:      "odd-success",
 }
 
 // String returns the name in lower case with hyphens.

@@ -134,7 +134,7 @@ func TestAnomalies(t *testing.T) {
 		t.Errorf("%v", s)
 	}
 	seen := map[string]bool{}
-	for a := codec.NoAnomaly; a <= codec.EarlyClosing; a++ {
+	for a := codec.NoAnomaly; a <= codec.OddSuccess; a++ {
 		if name := a.String(); name == "" || seen[name] {
 			t.Errorf("anomaly %d has no name of its own: %q", a, name)
 		}
