@@ -24,6 +24,7 @@ type Conn struct {
 	session  *session.Session
 	nc       transport.Conn
 	buffers  transport.BuffersWriter // nc, if it can write several buffers at once
+	takes    int                     // octets that nc takes at once, whatever the peer does
 
 	body  io.Reader // where content comes from while a transaction wants it
 	block []byte    // what was read from body
@@ -42,7 +43,7 @@ type Conn struct {
 
 const (
 	inSize    = 4 << 10
-	inline    = 32 << 10  // what is written without a goroutine beside: a socket takes it at once
+	inline    = 32 << 10  // what a socket takes at once
 	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
 	slice     = 1 << 20   // what is written under one deadline
 )
@@ -96,6 +97,10 @@ func (c *Conn) open(ctx context.Context) error {
 	}
 	c.nc = nc
 	c.buffers, _ = nc.(transport.BuffersWriter)
+	switch transport.Unwrap(nc).(type) {
+	case *net.TCPConn, *net.UnixConn:
+		c.takes = inline
+	}
 	s.Connected(c.endpoint.link(nc))
 	if err := c.run(ctx, s.Open); err != nil {
 		return err
@@ -162,12 +167,19 @@ func (c *Conn) Close() error {
 	return c.finish()
 }
 
+// finish closes the connection when the session is over. Where it did not end in order
+// TLS does not say farewell: that could wait for a peer that does not read.
 func (c *Conn) finish() error {
-	if c.session.Wants().Has(session.WantClose) {
-		c.session.CloseDone()
-		return c.nc.Close()
+	if !c.session.Wants().Has(session.WantClose) {
+		return nil
 	}
-	return nil
+	c.session.CloseDone()
+	if c.session.Err() != nil {
+		transport.Unwrap(c.nc).Close()
+		c.nc.Close()
+		return nil
+	}
+	return c.nc.Close()
 }
 
 // Session returns the session, to be asked and not to be driven.

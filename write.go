@@ -48,17 +48,17 @@ func readFull(r io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
-// write writes everything that waits. What a socket takes at once is simply written;
-// with more, this goroutine goes on reading while another one writes, because the
-// server may answer early, and stop reading, and both would wait for the other for
-// ever (RFC 2920 §3.1).
+// write writes everything that waits. What the socket takes at once is simply written.
+// With more this goroutine goes on reading while another one writes: the server may
+// answer early, or every command of a group for itself, and each side would wait for
+// ever until the other one reads (RFC 2920 §3.1). One command alone is always read.
 func (c *Conn) write(ctx context.Context) {
 	out := c.session.Output()
 	total := 0
 	for _, p := range out {
 		total += len(p)
 	}
-	if total > inline {
+	if total > c.takes && (total > inline || c.session.InFlight() > 1) {
 		c.writeBeside(ctx)
 		return
 	}
