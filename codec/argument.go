@@ -41,7 +41,7 @@ const (
 	isAtext               // of a local part without quotes (RFC 5321 §4.1.2), and "."
 	isQtext               // inside quotes: printable but the quotation mark and the backslash
 	isDomain              // letters, digits, "-", ".", and "_", which real names have
-	isLiteral             // inside an address literal (RFC 5321 §4.1.3)
+	isLiteral             // inside an address literal (RFC 5321 §4.1.3), but for what might end the path too soon
 	isXchar               // of xtext, standing for itself (RFC 3461 §4)
 	isValue               // of an esmtp-value (RFC 5321 §4.1.2)
 )
@@ -52,7 +52,7 @@ var class = func() (t [256]uint8) {
 		if c != '"' && c != '\\' {
 			t[c] |= isQtext
 		}
-		if c > ' ' && (c < '[' || c > ']') {
+		if c > ' ' && (c < '[' || c > ']') && c != '"' && c != '<' && c != '>' {
 			t[c] |= isLiteral
 		}
 		if c > ' ' && c != '+' && c != '=' {
