@@ -104,6 +104,18 @@ func (l AddressList) Paths() []Path {
 	return paths
 }
 
+// check refuses entries that are neither an Address nor a Group: nil, and pointers.
+func (l AddressList) check(name string) error {
+	for _, e := range l {
+		switch e.(type) {
+		case Address, Group:
+		default:
+			return &HeaderError{Field: name, Offset: -1, Rule: "an entry that is neither an Address nor a Group (RFC 5322 §3.4)"}
+		}
+	}
+	return nil
+}
+
 // writePhrase writes a display name as atoms where that is possible, and as a
 // quoted string otherwise (RFC 5322 §3.2.5).
 func writePhrase(name string) string {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 // Attachment is a part of a message beside its text. Its content is read when the
@@ -48,10 +49,15 @@ func (a *Attachment) mediaType() (string, map[string]string, error) {
 			return "", nil, err
 		}
 		t, params, err := mime.ParseMediaType(a.Type)
-		if err != nil {
+		if err != nil || !strings.Contains(t, "/") {
 			return "", nil, &HeaderError{
 				Field: "Content-Type", Offset: 0, Value: clipAt(a.Type, 0),
 				Rule: "no media type (RFC 2045 §5.1)", Err: err,
+			}
+		}
+		for _, value := range params { // percent signs (RFC 2231) may have hidden anything
+			if err := checkLength("Content-Type", value); err != nil {
+				return "", nil, err
 			}
 		}
 		return t, params, nil

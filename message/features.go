@@ -95,6 +95,18 @@ func (f *Features) Check(e Encoding, utf8 bool) error {
 	return nil
 }
 
+// CheckLineEnds reports the first bare CR or LF, for a transport that refuses them
+// instead of normalising; nil if there is none. The error is a *ContentError.
+func (f *Features) CheckLineEnds() error {
+	switch cr, lf := f.First.BareCR, f.First.BareLF; {
+	case f.BareCR && (!f.BareLF || cr <= lf):
+		return &ContentError{Fault: FaultBareCR, Line: cr}
+	case f.BareLF:
+		return &ContentError{Fault: FaultBareLF, Line: lf}
+	}
+	return nil
+}
+
 // Fault names what keeps a content from being sent. It is an error itself, so
 // that errors.Is(err, message.FaultLongLine) works.
 type Fault uint8

@@ -69,6 +69,9 @@ func cutLine(s string) (line, rest string) {
 // otherwise its fields are added to it.
 func (m *Message) SetOtherHeaders(s string) error {
 	if line, rest := cutLine(s); s != "" && line == "" {
+		if rest == "" {
+			return &HeaderError{Field: "OtherHeaders", Offset: -1, Rule: "nothing behind the empty line (RFC 5322 §3.6)"}
+		}
 		if _, err := checkRawHeaders(rest); err != nil {
 			return err
 		}

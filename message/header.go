@@ -52,8 +52,9 @@ func (f *field) appendTo(dst []byte, limit int) ([]byte, error) {
 			room = min(room, maxWordLine)
 		}
 		// The first chunk goes to a line of its own only if it fits there: a line
-		// with a bare name is ugly.
-		if line+len(text) > room && (i > 0 || len(text) <= room || line+len(text) > MaxLine) {
+		// with a bare name is ugly. A line of white space only would be taken for the
+		// end of the section (RFC 5322 §3.2.2).
+		if line+len(text) > room && (i > 0 || len(text) <= room || line+len(text) > MaxLine) && strings.Trim(text, " \t") != "" {
 			dst = append(dst, "\r\n"...)
 			line, words = 0, false
 		}
@@ -115,6 +116,9 @@ func (st *style) addresses(name string, list AddressList) (field, error) {
 		f.chunks = append(f.chunks, chunks...)
 	}
 	suffix := func(s string) { f.chunks[len(f.chunks)-1].text += s }
+	if err := list.check(name); err != nil {
+		return field{}, err
+	}
 	for i, e := range list {
 		if i > 0 {
 			suffix(",")
@@ -146,8 +150,6 @@ func (st *style) addresses(name string, list AddressList) (field, error) {
 				add(chunks)
 			}
 			suffix(";")
-		default:
-			return field{}, &HeaderError{Field: name, Offset: -1, Rule: "nil in an address list"}
 		}
 	}
 	return f, nil

@@ -135,6 +135,9 @@ func (m *Message) Envelope() (Envelope, error) {
 		name string
 		list AddressList
 	}{{KindTo, "To", m.To}, {KindCc, "Cc", m.Cc}, {KindBcc, "Bcc", m.Bcc}} {
+		if err := f.list.check(f.name); err != nil {
+			return Envelope{}, err
+		}
 		for _, path := range f.list.Paths() {
 			if path.IsNull() {
 				return Envelope{}, &HeaderError{Field: f.name, Offset: -1, Rule: "the null path is no recipient (RFC 5321 §4.1.1.3)"}

@@ -181,8 +181,11 @@ func (r *base64Reader) encode(in []byte) []byte {
 
 // base64Extent computes what n octets become; n is -1 if unknown.
 func base64Extent(n int64) extent {
-	if n <= 0 {
-		return extent{octets: n}
+	switch {
+	case n < 0:
+		return extent{octets: -1, features: Features{LongestLine: base64Width}}
+	case n == 0:
+		return extent{}
 	}
 	encoded := (n + 2) / 3 * 4
 	lines := (encoded - 1) / base64Width
