@@ -120,7 +120,7 @@ func checkPath(what, path string, utf8OK bool) *ArgumentError {
 		return wrong(what, "no domain", "a name or an address literal behind @", rfc)
 	case path[from] == '[':
 		i = spanClass(path, from+1, isLiteral, false)
-		if i == from+1 || i < len(path) && path[i] != ']' {
+		if i == from+1 || i == len(path) || path[i] != ']' {
 			return wrongOctet(what, path, i, "an address literal in brackets", "RFC 5321 §4.1.3")
 		}
 		if i+1 != len(path) {

@@ -49,7 +49,9 @@ var arguments = []argument{
 	{"NOOP", "NOOP", codec.AppendNoop},
 	{"mechanism", "AUTH ", func(dst []byte, s string, _ bool) ([]byte, error) { return codec.AppendAuth(dst, s, []byte(s), true) }},
 	{"line", "", func(dst []byte, s string, _ bool) ([]byte, error) { return codec.AppendLine(dst, s) }},
-	{"verb", "", func(dst []byte, s string, _ bool) ([]byte, error) { return codec.AppendMail(dst, s, "a@b.example", nil) }},
+	{"verb", "", func(dst []byte, s string, _ bool) ([]byte, error) {
+		return codec.AppendMail(dst, s, "a@b.example", nil)
+	}},
 	{"reverse-path", "MAIL FROM:<", func(dst []byte, s string, utf8 bool) ([]byte, error) {
 		return codec.AppendMail(dst, "MAIL", s, &codec.MailParams{SMTPUTF8: utf8})
 	}},
