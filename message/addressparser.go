@@ -273,7 +273,7 @@ func (p *listParser) domain() string {
 		}
 		p.checkText(piece, start)
 		if !dot && piece[0] != '.' {
-			p.stop(start, "want a dot between labels (RFC 5322 §3.4.1)")
+			p.stop(start, "want a dot between labels, or a comma before another address (RFC 5322 §3.4)")
 			return ""
 		}
 		dot = piece[len(piece)-1] == '.'
