@@ -99,7 +99,7 @@ func (p *listParser) entry() Entry {
 		return p.mailbox(words)
 	}
 	g := Group{Name: p.name(words)}
-	if len(words) == 0 {
+	if g.Name == "" {
 		p.stop(p.pos, "group without name (RFC 5322 §3.4)")
 	}
 	p.pos++
@@ -293,7 +293,8 @@ func (p *listParser) quotedString() string {
 			p.checkText(b.String(), start)
 			return b.String()
 		case '\\':
-			if p.pos++; p.pos < len(p.in) {
+			if p.pos+1 < len(p.in) {
+				p.pos++
 				b.WriteByte(p.in[p.pos])
 			}
 		case '\r', '\n':
@@ -361,9 +362,10 @@ func (p *listParser) skipComment() {
 				return
 			}
 		case '\\':
-			if p.pos++; p.pos == len(p.in) {
+			if p.pos+1 == len(p.in) {
 				continue
 			}
+			p.pos++
 			c = p.in[p.pos]
 		case '\r', '\n':
 			if !p.fold() {
