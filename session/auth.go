@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 
@@ -94,11 +95,10 @@ func (s *Session) tryMechanism() bool {
 		return true
 	}
 	a.cause = nil
-	buf, err := codec.AppendAuth(s.out.buf, a.name, initial, initial != nil)
-	if err == nil && initial != nil && len(buf)-len(s.out.buf) > authLine {
-		a.late, a.initial = true, initial
-		buf, err = codec.AppendAuth(s.out.buf, a.name, nil, false)
+	if len("AUTH  \r\n")+len(a.name)+base64.StdEncoding.EncodedLen(len(initial)) > authLine {
+		a.late, a.initial, initial = true, initial, nil
 	}
+	buf, err := codec.AppendAuth(s.out.buf, a.name, initial, initial != nil)
 	if err != nil {
 		a.cause = err
 		return true

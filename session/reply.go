@@ -109,6 +109,8 @@ func (s *Session) judge(cmd fsm.Command, r *codec.Reply) (fsm.Class, verdict) {
 		}
 	case r.Code == 220:
 		return class, broken
+	case class == fsm.Positive && r.Code != 235 && (cmd == fsm.Auth || cmd == fsm.AuthResponse):
+		return odd(codec.OddSuccess)
 	case class == fsm.Intermediate && cmd == fsm.Data && r.Code != 354,
 		class == fsm.Intermediate && cmd != fsm.Data && r.Code != 334:
 		if r.Code == 334 || r.Code == 354 {

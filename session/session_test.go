@@ -120,7 +120,7 @@ func TestDialogues(t *testing.T) {
 			state: fsm.Closed, want: []string{"b@y.example refused 450"},
 		},
 		{
-			name: "STARTTLS is required and not offered", cfg: session.Config{StartTLS: session.StartTLSOrNothing},
+			name: "STARTTLS is required and not offered", kind: session.ErrUnsupported, cfg: session.Config{StartTLS: session.StartTLSOrNothing},
 			begin: begin(t, mail(t, hi, "a@x.example", "b@y.example")),
 			script: `
 			S: 220 mx.example
