@@ -39,7 +39,6 @@ func (s *Session) finish(tx *Transaction) {
 	if tx.count(Unknown) > 0 && (tx.err == nil || !tx.err.Unknown) {
 		tx.err = &Error{Kind: ErrViolation, State: s.state, Command: fsm.BdatLast, During: true, Unknown: true, Detail: "a chunk was refused and the whole was accepted"}
 	}
-	s.finished++
 	s.decided(tx)
 }
 

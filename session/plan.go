@@ -159,7 +159,7 @@ func (s *Session) beginMail(tx *Transaction) bool {
 		s.decided(tx)
 		return true
 	}
-	if !s.flight.empty() && !s.flight.last().cmd.MayPrecede(tx.Verb) || s.cfg.RsetEach && s.begunBefore() {
+	if !s.flight.empty() && !s.flight.last().cmd.MayPrecede(tx.Verb) || s.cfg.RsetEach && s.mails > 0 && !s.reset {
 		if !s.rset() {
 			return false
 		}
@@ -178,16 +178,9 @@ func (s *Session) beginMail(tx *Transaction) bool {
 	}
 	tx.phase, s.cur = sending, tx
 	s.mails++
+	s.reset = false
 	s.send(tx.Verb, tx, 0, buf)
 	return true
-}
-
-// begunBefore reports whether a transaction came before, and no RSET since.
-func (s *Session) begunBefore() bool {
-	if s.finished == 0 && len(s.txs) < 2 {
-		return false
-	}
-	return s.flight.empty() || s.flight.last().cmd != fsm.Rset
 }
 
 // envelope sends the recipients and then asks to send the content.
@@ -248,6 +241,7 @@ func (s *Session) rset() bool {
 		return false
 	}
 	s.send(fsm.Rset, nil, 0, append(s.out.buf, "RSET\r\n"...))
+	s.reset = true
 	return true
 }
 

@@ -31,6 +31,7 @@ type scenario struct {
 	tls    session.Link // after T:
 	creds  auth.Credentials
 	policy auth.Policy
+	cfg2   int // Overlap
 	begin  func(s *session.Session) []*session.Transaction
 	script string
 	state  fsm.State
@@ -132,7 +133,7 @@ func (sc *scenario) run(t *testing.T, machine fsm.Machine, cut split) {
 		t.Errorf("state %v, want %v (error %v)", s.State(), sc.state, s.Err())
 	}
 	if diff := cmp.Diff(sc.want, outcomes(txs)); diff != "" {
-		t.Errorf("outcomes (-want +got):\n%s", diff)
+		t.Fatalf("outcomes (-want +got):\n%s", diff)
 	}
 	if sc.kind == nil && s.Err() != nil && sc.state == fsm.Closed && !errors.Is(s.Err(), session.ErrRefused) || sc.kind != nil && !errors.Is(s.Err(), sc.kind) {
 		t.Errorf("error %v, want %v", s.Err(), sc.kind)

@@ -252,7 +252,6 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 
 // contentAnswered takes a reply to the end of the content.
 func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r *codec.Reply) {
-	reply := tx.save(r)
 	status := Refused
 	switch {
 	case good && tx.cut:
@@ -261,7 +260,14 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 		status = Unknown
 	case good:
 		status = Accepted
+	case tx.cut: // the reason is the reply to the chunk
+		tx.applyRefusal()
+		if !isPart(cmd) {
+			tx.phase = stopped
+		}
+		return
 	}
+	reply := tx.save(r)
 	tx.final = reply
 	if isPart(cmd) || s.cfg.LMTP {
 		s.decideNth(tx, tx.parts, status, reply, r)

@@ -40,7 +40,7 @@ type Session struct {
 	cur      *Transaction   // the one whose commands are being sent
 	begun    uint64         // transactions given so far
 	mails    int            // transactions whose MAIL was sent
-	finished int            // of those, decided
+	reset    bool           // RSET was sent since the last MAIL
 	requests []*Request
 	stuff    codec.Stuffer
 	chunk    codec.Normalizer

@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/fsm"
 	"github.com/parley-mail/parley/session"
 )
@@ -356,5 +358,54 @@ func TestNeeds(t *testing.T) {
 			state: fsm.Closed, want: []string{"b@y.example not_sent 0"},
 		}
 		sc.play(t)
+	}
+}
+
+// Exact codes where more than the class is at stake, and oddities that are let pass.
+func TestOddCodes(t *testing.T) {
+	const head = "S: 220 mx.example\nC: EHLO localhost\nS: 250 mx.example\n"
+	const env = head + "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y.example>\nS: 250 ok\nC: DATA\n"
+	const rest = "C: \nC: .\nS: 250 ok\nC: QUIT\nS: 221 bye"
+	for _, sc := range []scenario{
+		{name: "345 to DATA", script: env + "S: 345 go\n" + rest, events: []events.Kind{events.KindAnomaly}},
+		{name: "334 to DATA", script: env + "S: 334 go", kind: session.ErrViolation},
+		{name: "250 to DATA", script: env + "S: 250 go", kind: session.ErrViolation},
+		{name: "221 to DATA", script: env + "S: 221 bye", kind: session.ErrRefused, events: []events.Kind{events.KindAnomaly}},
+		{name: "200 greets", script: "S: 200 hello\n" + env[len("S: 220 mx.example\n"):] + "S: 354 go\n" + rest, events: []events.Kind{events.KindAnomaly}},
+		{name: "codes differ", script: env + "S: 354-go\nS: 355 go\n" + rest, events: []events.Kind{events.KindAnomaly}},
+		{name: "classes differ", script: env + "S: 354-go\nS: 554 no", kind: session.ErrViolation, events: []events.Kind{events.KindViolation}},
+		{name: "552 to RCPT", script: head + "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y.example>\nS: 552 too many\nC: QUIT\nS: 221 bye"},
+		{name: "354 to QUIT", script: head + "C: MAIL FROM:<a@x.example>\nS: 550 no\nC: QUIT\nS: 354 go"},
+		{name: "junk to QUIT", script: head + "C: MAIL FROM:<a@x.example>\nS: 550 no\nC: QUIT\nS: junk"},
+		{name: "a reply nobody asked for", script: head + "C: MAIL FROM:<a@x.example>\nS: 550 no\nC: QUIT\nS: 221 bye\nS: 250 what"},
+		{name: "strict", cfg: session.Config{Strict: true}, script: env + "S: 345 go", kind: session.ErrViolation},
+		{name: "strict 221", cfg: session.Config{Strict: true}, script: env + "S: 221 go", kind: session.ErrViolation},
+		{name: "nothing but the end", script: "S: \nX: eof", kind: session.ErrViolation},
+		{name: "the end at once", script: "X: eof", kind: session.ErrTransport},
+		{name: "the end within a reply", script: "S: 220-mx.example\nX: eof", kind: session.ErrTransport},
+	} {
+		sc.begin = begin(t, mail(t, "\r\n", "a@x.example", "b@y.example"))
+		switch {
+		case sc.kind != nil:
+			sc.state, sc.want = fsm.Failed, []string{"b@y.example not_sent 0"}
+			if len(sc.script) > len(env) {
+				sc.want = []string{"b@y.example not_sent 250"}
+			}
+		case strings.Contains(sc.script, "C: ."):
+			sc.state, sc.want = fsm.Closed, []string{"b@y.example accepted 250"}
+		case strings.Contains(sc.script, "552"):
+			sc.state, sc.want = fsm.Closed, []string{"b@y.example refused 552"}
+		default:
+			sc.state, sc.want = fsm.Closed, []string{"b@y.example refused 550"}
+		}
+		sc.play(t)
+	}
+	e := &session.Error{Kind: session.ErrRefused, During: true, Command: fsm.Rcpt, Reply: &codec.Reply{Code: 552}}
+	if !e.Temporary() {
+		t.Error("552 to RCPT is not temporary")
+	}
+	e.Command = fsm.EndOfData
+	if e.Temporary() {
+		t.Error("552 to the end of data is temporary")
 	}
 }
