@@ -43,12 +43,15 @@ func fuzzReply(f *testing.F, stage proxy.Stage, seeds ...string) {
 }
 
 func FuzzSOCKS4Reply(f *testing.F) {
-	fuzzReply(f, proxy.SOCKS4A{Addr: "p"}, "\x00\x5a\x00\x00\x00\x00\x00\x00"+greeting, "\x00\x5b", "\x05\xff")
+	fuzzReply(f, proxy.SOCKS4A{Addr: "p"}, "\x00\x5a\x00\x00\x00\x00\x00\x00"+greeting, "\x00\x5b", "\x05\xff",
+		"\x00\x5a\x00\x19\xc0\x00\x02\x01", "\x00\x5d\x00\x00\x00\x00\x00\x00", greeting)
 }
 
 func FuzzSOCKS5Reply(f *testing.F) {
 	fuzzReply(f, proxy.SOCKS5{Addr: "p", User: "me", Password: "hush"},
-		"\x05\x02\x01\x00\x05\x00\x00\x03\x09localhost\x04\x38"+greeting, "\x05\x00\x05\x04\x00\x01", "\x05\xff")
+		"\x05\x02\x01\x00\x05\x00\x00\x03\x09localhost\x04\x38"+greeting, "\x05\x00\x05\x04\x00\x01", "\x05\xff",
+		"\x05\x02\x01\x01", "\x05\x01", "\x05\x00\x05\x00\x00\x04"+"0123456789abcdef"+"\x00\x19"+greeting,
+		"\x05\x00\x05\x00\x00\x03\xffshort", "\x05\x00\x05\x00\x00\x02\x00\x00", greeting)
 }
 
 func FuzzHTTPReply(f *testing.F) {
@@ -59,13 +62,18 @@ func FuzzHTTPReply(f *testing.F) {
 	fuzzReply(f, proxy.Tunnel{Addr: "p", User: "me", Password: "hush"}, append(seeds,
 		wants("NTLM", digestMD5)+"HTTP/1.1 200 OK\r\n\r\n"+greeting,
 		wants("NTLM")+wants(ntlmChallenge())+"HTTP/1.1 200 OK\r\n\r\n",
-		chunked("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n")+"HTTP/1.1 204 x\n\n")...)
+		chunked("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n")+"HTTP/1.1 204 x\n\n",
+		wants("NTLM")+wants(oldChallenge(0x00888207))+"HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 403 Forbidden\r\nContent-Length: 1234\r\n\r\n<html>", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\n\n")...)
 }
 
 // FuzzParse: a URL gives a stage that can be used as it is, or an *Error.
 func FuzzParse(f *testing.F) {
 	f.Add("socks5h://me:p%40ss@[::1]:1080/")
 	f.Add("http://DOM%5Cme:pw@proxy.example:3128")
+	f.Add("https://[fe80::1%25eth0]")
+	f.Add("socks4a://me@p")
+	f.Add("socks4://p:65536")
 	f.Fuzz(func(t *testing.T, url string) {
 		stage, err := proxy.Parse(url)
 		if err != nil {
@@ -74,14 +82,16 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if s, ok := stage.(proxy.SOCKS5); ok {
-			s.ResolveLocally, stage = false, s
-		}
-		if tunnel, ok := stage.(proxy.Tunnel); ok {
-			tunnel.TLS, stage = nil, tunnel
-		}
-		if s, ok := stage.(proxy.SOCKS4); ok {
-			s.Resolver, stage = resolver, s
+		switch s := stage.(type) {
+		case proxy.SOCKS4:
+			s.Resolver = resolver
+			stage = s
+		case proxy.SOCKS5:
+			s.Resolver = resolver
+			stage = s
+		case proxy.Tunnel:
+			s.TLS = nil
+			stage = s
 		}
 		if _, err := dial(stage, &script{}); !errors.Is(err, proxy.ReasonClosed) {
 			t.Fatalf("%v from %q: %v", stage, url, err)
