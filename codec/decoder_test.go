@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -210,21 +211,28 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// Every two-way split and octet by octet: all of the outcome is the same, the text of
-// the replies, the error's offset and the quoted line included.
+// Every split in two, of short streams every one in three, and octet by octet: all of
+// the outcome is the same, the text of the replies, the error's offset and the quoted
+// line included.
 func TestSplits(t *testing.T) {
 	for _, row := range rows {
 		for _, strict := range []bool{false, true} {
 			stream := []byte(row.stream)
-			want := decode(newDecoder(strict), stream)
-			for i := range stream {
-				if diff := cmp.Diff(want, decode(newDecoder(strict), stream[:i], stream[i:])); diff != "" {
-					t.Errorf("%s, strict %t, split at %d:\n%s", row.name, strict, i, diff)
+			d := newDecoder(strict)
+			want := decode(d, stream)
+			try := func(pieces ...[]byte) {
+				d.Reset(codec.Limits{}, strict)
+				if got := decode(d, pieces...); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s, strict %t, %q:\n%s", row.name, strict, pieces, cmp.Diff(want, got))
 				}
 			}
-			if diff := cmp.Diff(want, decode(newDecoder(strict), bytes.SplitAfter(stream, nil)...)); diff != "" {
-				t.Errorf("%s, strict %t, octet by octet:\n%s", row.name, strict, diff)
+			for i := range stream {
+				try(stream[:i], stream[i:])
+				for j := i; j < len(stream) && len(stream) <= 48; j++ {
+					try(stream[:i], stream[i:j], stream[j:])
+				}
 			}
+			try(bytes.SplitAfter(stream, nil)...)
 		}
 	}
 }
