@@ -24,7 +24,9 @@ func (c *composition) text(subtype, text string) (part, error) {
 		charset = asciiCharset.name
 	}
 	p := part{fields: []field{typeField("text/"+subtype, map[string]string{"charset": charset})}}
-	f := ScanBytes(octets)
+	scan := Scanner{body: true}
+	scan.scan(octets)
+	f := scan.Features()
 	name := ""
 	switch {
 	case f.Check(min(EightBit, c.m.Encoding), true) == nil:
