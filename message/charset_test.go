@@ -83,11 +83,11 @@ func TestUnencodable(t *testing.T) {
 
 func TestCharsetNames(t *testing.T) {
 	for in, want := range map[string]string{
-		"utf8": "=?UTF-8?Q?m=C3=BCde?=", "latin1": "=?ISO-8859-1?Q?m=FCde?=", "windows-1252": "=?windows-1252?Q?m=FCde?=",
-		"iso-8859-15": "=?ISO-8859-15?Q?m=FCde?=",
+		"utf8": "=?UTF-8?Q?m=C3=BCde_and_more?=", "latin1": "=?ISO-8859-1?Q?m=FCde_and_more?=", "windows-1252": "=?windows-1252?Q?m=FCde_and_more?=",
+		"iso-8859-15": "=?ISO-8859-15?Q?m=FCde_and_more?=",
 	} {
 		m := base()
-		m.Charset, m.Subject = in, "müde"
+		m.Charset, m.Subject = in, "müde and more"
 		if got := value(t, written(t, &m), "Subject"); got != want {
 			t.Errorf("%q: %q", in, got)
 		}

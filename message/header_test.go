@@ -462,7 +462,7 @@ func TestWordsAreWholeCharacters(t *testing.T) {
 func TestPhraseEncoding(t *testing.T) {
 	m := base()
 	m.Charset = "UTF-8"
-	m.From[0].Name = "Ü. Miller, \"Q\" (x) and more <y> of the same"
+	m.From[0].Name = "Ü. Miller (x), of the same house by the river"
 	m.To = message.AddressList{message.Group{Name: "Gröup", Members: []message.Address{{Name: "=?utf-8?q?x?=", Path: alice.Path}}}}
 	text := written(t, &m)
 	from := value(t, text, "From")
