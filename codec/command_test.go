@@ -207,6 +207,7 @@ func TestCommands(t *testing.T) {
 		{of(codec.AppendEhlo(nil, "b\u00fccher")), "codec: EHLO name: octet 0xc3 at offset 1 (labels of letters, digits and inner hyphens, RFC 5321 §2.3.5)"},
 		{of(codec.AppendEhlo(nil, "a-.b")), "codec: EHLO name: '-' at offset 1 (labels of letters, digits and inner hyphens, RFC 5321 §2.3.5)"},
 		{of(codec.AppendEhlo(nil, n("a", 64))), "codec: EHLO name: 'a' at offset 63 (at most 63 octets in a label, RFC 1035 §2.3.4)"},
+		{of(codec.AppendEhlo(nil, n("a.", 127)+"a")), "EHLO " + n("a.", 127) + "a\r\n"},
 		{of(codec.AppendEhlo(nil, n("a.", 128))), "codec: EHLO name: 256 octets (at most 255, RFC 5321 §4.5.3.1.2)"},
 		{of(codec.AppendEhlo(nil, "[192.0.2.1")), "codec: EHLO name: end at offset 10 (an address literal in brackets and nothing else, RFC 5321 §4.1.3)"},
 		{of(codec.AppendEhlo(nil, "[a b]")), "codec: EHLO name: SP at offset 2 (an address literal in brackets and nothing else, RFC 5321 §4.1.3)"},
