@@ -41,6 +41,7 @@ func TestMail(t *testing.T) {
 		{"MAIL", "a@[]", nil, "codec: reverse-path: ']' at offset 3 (an address literal in brackets, RFC 5321 §4.1.3)"},
 		{"MAIL", "a@[1", nil, "codec: reverse-path: end at offset 4 (an address literal in brackets, RFC 5321 §4.1.3)"},
 		{"MAIL", "a@[1>]", nil, "codec: reverse-path: '>' at offset 4 (an address literal in brackets, RFC 5321 §4.1.3)"},
+		{"MAIL", "a@[[1]", nil, "codec: reverse-path: '[' at offset 3 (an address literal in brackets, RFC 5321 §4.1.3)"},
 		{"MAIL", "a@[1]b", nil, "codec: reverse-path: 'b' at offset 5 (the path ends with its address literal, RFC 5321 §4.1.3)"},
 
 		// UTF-8.
