@@ -131,7 +131,7 @@ func (s *Session) Receive(p []byte) {
 		return
 	}
 	s.dec.Feed(p)
-	for !s.state.Over() {
+	for !s.state.Over() && s.state != fsm.Handshake {
 		r, err := s.dec.Next()
 		if err != nil {
 			s.malformed(err)
@@ -141,11 +141,11 @@ func (s *Session) Receive(p []byte) {
 			break
 		}
 		s.reply(r)
+		s.plan() // after each reply, not after each call: the split of the stream must not show
 	}
 	if s.state == fsm.Handshake && s.dec.Buffered() > 0 {
 		s.violate(codec.Unsolicited, "octets in clear behind the 220 to STARTTLS", nil)
 	}
-	s.plan()
 }
 
 // Secured says that the handshake asked for by WantTLS is done.
