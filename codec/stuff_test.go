@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,9 @@ func run(f filter, mode codec.LineEnds, vector bool, pieces ...[]byte) ([]byte, 
 		if vector {
 			var segments [][]byte
 			segments, err = f.Segments(nil, p)
+			if slices.ContainsFunc(segments, func(s []byte) bool { return len(s) == 0 }) {
+				return wire, errors.New("an empty segment")
+			}
 			wire = append(wire, bytes.Join(segments, nil)...)
 		} else {
 			wire, err = f.Append(wire, p)
