@@ -54,6 +54,9 @@ func (s SOCKS4) DialThrough(ctx context.Context, forward Dialer, network, addres
 		return nil, err
 	}
 	return firstOf(list, func(t target) (net.Conn, error) {
+		if err := checkMark(t.ip); err != nil { // what a name resolves to is another's choice
+			return nil, a.fail(ReasonAddressUnsupported, err)
+		}
 		return a.socks4(ctx, forward, network, s.User, t, s.Timeout)
 	})
 }
@@ -84,10 +87,18 @@ func (a *attempt) checkSOCKS4(addr, user, network, address string) (target, erro
 	if t.ip.Is6() {
 		return target{}, errors.New("SOCKS4 has no IPv6 addresses")
 	}
-	if t.ip.IsValid() && t.ip.As4()[0]|t.ip.As4()[1]|t.ip.As4()[2] == 0 {
-		return target{}, fmt.Errorf("%s is how SOCKS4a marks that a name follows", t.ip)
+	if t.ip.IsValid() {
+		return t, checkMark(t.ip)
 	}
 	return t, nil
+}
+
+// checkMark refuses the addresses behind which a SOCKS4a proxy waits for a name.
+func checkMark(ip netip.Addr) error {
+	if b := ip.As4(); b[0]|b[1]|b[2] == 0 {
+		return fmt.Errorf("%s is how SOCKS4a marks that a name follows", ip)
+	}
+	return nil
 }
 
 // socks4 asks for a literal, or by SOCKS4a for a name.

@@ -189,6 +189,20 @@ func TestFamilies(t *testing.T) {
 	wantError(t, err, proxy.Error{Op: proxy.OpResolve, Reason: proxy.ReasonNoName})
 }
 
+// TestMarkFromResolver: an address that a SOCKS4 proxy would take for the mark of a
+// name is passed over, whoever says that the target has it.
+func TestMarkFromResolver(t *testing.T) {
+	s := &script{pieces: []string{"\x00\x5a\x00\x00\x00\x00\x00\x00"}}
+	if _, err := dial(proxy.SOCKS4{Addr: "p", Resolver: names{"0.0.0.7", "192.0.2.9"}}, s); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\x04\x01\x00\x19\xc0\x00\x02\x09\x00"; s.written.String() != want {
+		t.Errorf("wrote %q, want %q", s.written.String(), want)
+	}
+	_, err := dial(proxy.SOCKS4{Addr: "p", Resolver: names{"0.0.0.7"}}, noDial(t))
+	wantError(t, err, proxy.Error{Op: proxy.OpResolve, Reason: proxy.ReasonAddressUnsupported})
+}
+
 type noNames struct{}
 
 func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
