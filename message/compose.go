@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -302,7 +301,7 @@ func (r *segmentReader) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := r.current.Read(p)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			err = r.Close()
 			r.rest = r.rest[1:]
 		}

@@ -97,7 +97,7 @@ func (r *bccReader) Read(p []byte) (int, error) {
 		var n int
 		n, r.err = r.src.Read(r.in)
 		r.out = r.filter.filter(r.out[:0], r.in[:n])
-		if errors.Is(r.err, io.EOF) {
+		if r.err == io.EOF {
 			r.out = r.filter.end(r.out)
 		}
 		r.rest = r.out

@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"unicode/utf8"
 )
@@ -22,7 +21,7 @@ func Scan(r io.Reader) (Features, error) {
 		n, err := r.Read(buf)
 		s.scan(buf[:n])
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			return s.Features(), nil
 		case err != nil:
 			return s.Features(), err

@@ -96,7 +96,11 @@ func (s *source) plain(transport Encoding) (Encoding, error) {
 
 // watch fails when a boundary comes by.
 func (s *source) watch(r io.Reader) io.Reader {
-	return &boundaryReader{src: r, boundaries: *s.boundaries, name: s.name}
+	w := &boundaryReader{src: r, name: s.name}
+	for _, b := range *s.boundaries {
+		w.boundaries = append(w.boundaries, []byte(b))
+	}
+	return w
 }
 
 // sourceError says which attachment an error is about.
@@ -115,7 +119,8 @@ type readCloser struct {
 	io.Closer
 }
 
-// countReader checks that the source has the size it was said to have.
+// countReader checks that the source has the size it was said to have. Its end is
+// io.EOF itself: one wrapped in another error tells of a failure.
 type countReader struct {
 	io.ReadCloser
 	want, got int64 // want -1: any
@@ -126,9 +131,9 @@ func (r *countReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
 	r.got += int64(n)
 	switch {
-	case r.want >= 0 && (r.got > r.want || errors.Is(err, io.EOF) && r.got != r.want):
+	case r.want >= 0 && (r.got > r.want || err == io.EOF && r.got != r.want):
 		return 0, &ContentError{Fault: FaultSize, Part: r.name, Octets: r.got}
-	case err == nil || errors.Is(err, io.EOF):
+	case err == nil || err == io.EOF:
 		return n, err
 	}
 	return n, sourceError(r.name, err)
@@ -152,10 +157,10 @@ func (r *base64Reader) Read(p []byte) (int, error) {
 		}
 		var n int
 		n, r.err = io.ReadFull(r.src, r.in[:])
-		if errors.Is(r.err, io.ErrUnexpectedEOF) {
+		if r.err == io.ErrUnexpectedEOF {
 			r.err = io.EOF
 		}
-		if r.err != nil && !errors.Is(r.err, io.EOF) {
+		if r.err != nil && r.err != io.EOF {
 			return 0, r.err
 		}
 		r.rest = r.encode(r.in[:n])
@@ -221,7 +226,7 @@ func (r *lineReader) Read(p []byte) (int, error) {
 		}
 		n, err := r.src.Read(r.in)
 		r.out, r.err = r.norm.Append(r.out[:0], r.in[:n])
-		if r.err == nil && errors.Is(err, io.EOF) {
+		if r.err == nil && err == io.EOF {
 			r.out, r.err = r.norm.End(r.out)
 		}
 		if r.err != nil {
@@ -248,24 +253,26 @@ func (r *lineReader) Read(p []byte) (int, error) {
 // boundaryReader refuses a source that has one of the boundaries in it.
 type boundaryReader struct {
 	src        io.Reader
-	boundaries []string
+	boundaries [][]byte
 	name       string
 	tail       []byte // the last octets read, too few for a boundary
+	seam       []byte // tail and the octets behind it
 }
 
 func (r *boundaryReader) Read(p []byte) (int, error) {
+	const keep = boundaryLen - 1
 	n, err := r.src.Read(p)
+	p = p[:n]
+	r.seam = append(append(r.seam[:0], r.tail...), p[:min(n, keep)]...)
 	for _, b := range r.boundaries {
-		border := append(r.tail, p[:min(n, len(b))]...)
-		if bytes.Contains(border, []byte(b)) || bytes.Contains(p[:n], []byte(b)) {
+		if bytes.Contains(r.seam, b) || bytes.Contains(p, b) {
 			return 0, &ContentError{Fault: FaultBoundary, Part: r.name}
 		}
-		r.tail = border[:len(r.tail)]
 	}
-	r.tail = append(r.tail, p[:n]...)
-	if keep := boundaryLen - 1; len(r.tail) > keep {
-		r.tail = append(r.tail[:0], r.tail[len(r.tail)-keep:]...)
+	if n < keep {
+		p = r.seam
 	}
+	r.tail = append(r.tail[:0], p[max(0, len(p)-keep):]...)
 	return n, err
 }
 
