@@ -82,6 +82,7 @@ func TestTunnelRefused(t *testing.T) {
 		{"no HTTP", "ICY 200 OK\r\n\r\n", proxy.Error{Reason: proxy.ReasonBadReply}},
 		{"O-P10 SMTP", "421 concurrent connection limit in avast! exceeded(pass:0, processes:x.exe[1])\r\n", proxy.Error{Reason: proxy.ReasonBadReply}},
 		{"NUL in a field", "HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n", proxy.Error{Reason: proxy.ReasonBadReply, Status: 200}},
+		{"NUL before a field", "HTTP/1.1 200 OK\r\n\x00A: b\r\n\r\n", proxy.Error{Reason: proxy.ReasonBadReply, Status: 200}},
 		{"bare CR in a field", "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", proxy.Error{Reason: proxy.ReasonBadReply, Status: 200}},
 		{"closed at once", "", proxy.Error{Reason: proxy.ReasonClosed}},
 		{"closed in the line", "HTTP/1.1 200", proxy.Error{Reason: proxy.ReasonClosed}},
@@ -139,6 +140,7 @@ func TestTunnelRequest(t *testing.T) {
 		want         string
 	}{
 		{"name", "mx.example:25", proxy.Tunnel{Addr: "p"}, "CONNECT mx.example:25 HTTP/1.1\r\nHost: mx.example:25\r\n\r\n"},
+		{"all octets of a name", "azAZ09-._:1", proxy.Tunnel{Addr: "p"}, "CONNECT azAZ09-._:1 HTTP/1.1\r\nHost: azAZ09-._:1\r\n\r\n"},
 		{"IPv6", "[2001:DB8::1]:25", proxy.Tunnel{Addr: "p"}, "CONNECT [2001:db8::1]:25 HTTP/1.1\r\nHost: [2001:db8::1]:25\r\n\r\n"},
 		{
 			"fields", "x:587",
