@@ -20,6 +20,7 @@ func TestBodies(t *testing.T) {
 		reused       bool
 	}{
 		{"length", wants + "Content-Length: 3\r\n\r\nno\n", true},
+		{"longest", wants + "Content-Length: 65536\r\n\r\n" + strings.Repeat("x", 65536), true},
 		{"no body", wants + "Content-Length: 0\r\n\r\n", true},
 		{"the same length twice", wants + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nno\n", true},
 		{"kept by HTTP/1.0", "HTTP/1.0 407 x\r\nProxy-Authenticate: Basic\r\nProxy-Connection: Keep-Alive\r\nContent-Length: 3\r\n\r\nno\n", true},
@@ -31,7 +32,7 @@ func TestBodies(t *testing.T) {
 		{"closes", wants + "Connection: x, close\r\nContent-Length: 3\r\n\r\nno\n", false},
 		{"two lengths", wants + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nno\n", false},
 		{"no number", wants + "Content-Length: -3\r\n\r\nno\n", false},
-		{"long", wants + "Content-Length: 70000\r\n\r\n" + strings.Repeat("x", 70000), false},
+		{"long", wants + "Content-Length: 65537\r\n\r\n" + strings.Repeat("x", 65537), false},
 		{"short", wants + "Content-Length: 30\r\n\r\nno\n", false},
 		{"compressed", wants + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", false},
 		{"chunks and closes", wants + "Connection: close\r\n" + chunks + "0\r\n\r\n", false},

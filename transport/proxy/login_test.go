@@ -223,6 +223,9 @@ func TestLoginRefused(t *testing.T) {
 			if !errors.As(err, &e) || e.Reason != tt.reason {
 				t.Fatalf("error is %v, want %q", err, tt.reason)
 			}
+			if said := strings.Contains(err.Error(), "the proxy offers"); said != (tt.reason == proxy.ReasonAuthUnsupported) {
+				t.Errorf("tells what the proxy offers: %t: %v", said, err)
+			}
 			if got := requests.Load(); got != tt.requests {
 				t.Errorf("%d requests, want %d", got, tt.requests)
 			}
