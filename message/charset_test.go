@@ -97,3 +97,19 @@ func TestCharsetNames(t *testing.T) {
 	_, err := m.Content()
 	checkHeaderError(t, "us-ascii", err, "Subject")
 }
+
+// inCharset returns the octets of s.
+func inCharset(name, s string) string {
+	enc, err := ianaindex.MIME.Encoding(name)
+	if err != nil {
+		panic(err)
+	}
+	if name == "utf-8" {
+		return s
+	}
+	out, err := enc.NewEncoder().String(s)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}

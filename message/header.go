@@ -48,12 +48,14 @@ func (f *field) appendTo(dst []byte, limit int) ([]byte, error) {
 			text = " " + text
 		}
 		room := limit
+		if i == 0 { // some readers take a line end behind the name for a part of the value
+			room = max(room, defaultHeaderLength-2)
+		}
 		if c.word || words {
 			room = min(room, maxWordLine)
 		}
-		// The first chunk goes to a line of its own only if it fits there: a line
-		// with a bare name is ugly. A line of white space only would be taken for the
-		// end of the section (RFC 5322 §3.2.2).
+		// The first chunk goes to a line of its own only if it fits there, and white
+		// space never: it would be taken for the end of the section (RFC 5322 §3.2.2).
 		if line+len(text) > room && (i > 0 || len(text) <= room || line+len(text) > MaxLine) && strings.Trim(text, " \t") != "" {
 			dst = append(dst, "\r\n"...)
 			line, words = 0, false
@@ -85,7 +87,7 @@ func (st *style) unstructured(name, value string) (field, error) {
 		return field{}, err
 	}
 	if st.words != nil && wantsWords(value) {
-		chunks, err := st.encodedWords(name, value, maxWordLine-len(name)-2)
+		chunks, err := st.encodedWords(name, value, min(maxWordLine, st.limit)-len(name)-2)
 		return field{name, chunks}, err
 	}
 	return field{name, splitWords(value, false)}, st.sendable(name, value)
@@ -99,7 +101,7 @@ func (st *style) verbatim(name, value string) (field, error) {
 		return field{}, err
 	}
 	if st.words != nil && !isASCII(value) {
-		chunks, err := st.encodedWords(name, value, maxWordLine-len(name)-2)
+		chunks, err := st.encodedWords(name, value, min(maxWordLine, st.limit)-len(name)-2)
 		return field{name, chunks}, err
 	}
 	return field{name, splitWords(value, true)}, st.sendable(name, value)
@@ -213,17 +215,18 @@ func (st *style) sendable(name, value string) error {
 // encodedWords writes value as encoded-words of whole characters, the first with
 // at most room octets if that is a sensible size (RFC 2047 §2 and §5).
 func (st *style) encodedWords(name, value string, room int) ([]chunk, error) {
-	whole, err := st.words.encode(value)
+	octets, err := st.words.encode(value)
 	if err != nil {
 		return nil, &HeaderError{Field: name, Offset: -1, Rule: "cannot be encoded (RFC 2047 §5)", Err: err}
 	}
-	q := quotedLen(whole) <= base64.StdEncoding.EncodedLen(len(whole))
+	q := quotedLen(octets) <= base64.StdEncoding.EncodedLen(len(octets))
 	open, size := "=?"+st.words.name+"?B?", base64.StdEncoding.EncodedLen
 	if q {
 		open = "=?" + st.words.name + "?Q?"
 	}
-	if room < minFirstWord || room > maxWord {
-		room = maxWord
+	full := min(maxWord, max(st.limit-1, minWord))
+	if room < minFirstWord || room > full {
+		room = full
 	}
 	var chunks []chunk
 	write := func(octets string) {
@@ -239,9 +242,10 @@ func (st *style) encodedWords(name, value string, room int) ([]chunk, error) {
 		}
 		b.WriteString("?=")
 		chunks = append(chunks, chunk{text: b.String(), word: true})
-		room = maxWord
+		room = full
 	}
-	start, octets := 0, ""
+	start := 0
+	octets = ""
 	for i, r := range value {
 		next, err := st.words.encode(value[start : i+utf8.RuneLen(r)])
 		if err != nil { // not on its own, though the whole could be
@@ -380,6 +384,7 @@ const (
 	maxName      = 76       // octets of a field name, so that every first line can be short
 	maxWord      = 75       // RFC 2047 §2
 	maxWordLine  = 76       // RFC 2047 §2
-	minFirstWord = 40       // a first encoded-word smaller than that goes to the next line
+	minWord      = 40       // octets of an encoded-word, however short the lines
+	minFirstWord = 24       // a first encoded-word smaller than that goes to the next line
 	maxPlainWord = 800      // a longer word is encoded where that is allowed, to be broken
 )
