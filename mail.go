@@ -22,9 +22,9 @@ type Mail struct {
 	// AsIs sends what breaks the rules for messages as it is: lines over 998 octets, which
 	// a server need not take (RFC 5321 §4.5.3.1.6), and octets over 127 in the header
 	// section that are no UTF-8 (RFC 6532). Otherwise they are an error before MAIL.
-	AsIs bool
-	MayDrop   session.Needs // parameters that may be left out if the server does not offer them
-	Required  []bool        // recipients without whom nobody shall get the message, by index
+	AsIs     bool
+	MayDrop  session.Needs // parameters that may be left out if the server does not offer them
+	Required []bool        // recipients without whom nobody shall get the message, by index
 }
 
 // Deliver hands one message over and says what became of it. The result is there
