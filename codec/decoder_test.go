@@ -291,6 +291,11 @@ func TestSetLineLimit(t *testing.T) {
 	if got := decode(&d, []byte("A")).Anomaly; got != "long-line" {
 		t.Errorf("limit restored: got %q", got)
 	}
+	d.Reset(codec.Limits{Line: 100}, true)
+	d.SetLineLimit(0)
+	if o := decode(&d, []byte("250 "+strings.Repeat("A", 94)+"\r\n")); len(o.Replies) != 1 {
+		t.Errorf("a line of the limit restored: %+v", o)
+	}
 }
 
 func TestBuffered(t *testing.T) {
