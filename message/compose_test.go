@@ -203,6 +203,7 @@ func TestAttachmentEncoding(t *testing.T) {
 		{"message", "message/rfc822", inner, [3]string{"7bit", "7bit", "7bit"}, 0},
 		{"message without line end", "message/rfc822", "Subject: x\r\n\r\nbody", [3]string{"7bit", "7bit", "7bit"}, 0},
 		{"8bit message", "message/rfc822", inner + "ü\n", [3]string{"", "8bit", "8bit"}, message.FaultEightBit},
+		{"global message", "message/global", "Subject: ü\n\nü\n", [3]string{"base64", "base64", "binary"}, 0},
 		{"message with long line", "message/rfc822", inner + strings.Repeat("x", 999), [3]string{"", "", "binary"}, message.FaultLongLine},
 		{"message with NUL", "message/rfc822", inner + "\x00", [3]string{"", "", "binary"}, message.FaultNUL},
 	} {
@@ -226,7 +227,7 @@ func TestAttachmentEncoding(t *testing.T) {
 					continue
 				}
 				want, encoding := tt.content, tt.want[enc]
-				if strings.HasPrefix(tt.mediaType, "message/") {
+				if tt.mediaType == "message/rfc822" {
 					if !source.Reopens() && enc > 0 {
 						encoding = enc.String() // nothing is known of it beforehand
 					}
@@ -483,4 +484,58 @@ func TestHugeAttachmentInLittleMemory(t *testing.T) {
 			t.Errorf("%v: %d octets of memory for an attachment of %d", enc, used, int64(hugeSize))
 		}
 	}
+}
+
+func TestFailingRandomness(t *testing.T) {
+	broken := errors.New("no entropy")
+	m := base()
+	m.Rand = iotest.ErrReader(broken)
+	m.MessageID = "a@b" // the boundary is next
+	m.HTML = "h"
+	for range 2 {
+		_, err := m.WriteTo(failingWriter{t})
+		if sealErr := m.Seal(); !errors.Is(err, broken) || m.MessageID == "" && !errors.Is(sealErr, broken) {
+			t.Errorf("%v, %v", err, sealErr)
+		}
+		m.MessageID = ""
+	}
+}
+
+func FuzzCompose(f *testing.F) {
+	// What is composed of any text, markup and attachment suits the transport, is foretold octet for octet, and reads back as it was.
+	f.Add("text\n", "<p>", []byte("a\r\n--b"), "n.bin", uint8(0))
+	f.Add("", "", []byte{0, 255}, "ä\"", uint8(1))
+	f.Add("=\t \r.\n.", "ü\x00", []byte(nil), "", uint8(2))
+	f.Fuzz(func(t *testing.T, text, html string, octets []byte, name string, enc uint8) {
+		m := base()
+		m.Text, m.HTML, m.Encoding = text, html, message.Encoding(enc%3)
+		m.Attachments = []message.Attachment{{Name: name, Type: "x/y", Content: message.FromReaderAt(bytes.NewReader(octets), int64(len(octets)))}}
+		if _, err := m.Content(); err != nil {
+			var he *message.HeaderError
+			var ce *message.ContentError
+			if !errors.As(err, &he) && !errors.As(err, &ce) {
+				t.Fatalf("error %T %v", err, err)
+			}
+			return
+		}
+		_, root := parse(t, checkForetold(t, &m))
+		want := []string{text, html, string(octets)}
+		for i := range 2 {
+			want[i] = strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(want[i], "\r\n", "\n"), "\r", "\n"), "\n", "\r\n")
+		}
+		var got []string
+		var walk func(entity)
+		walk = func(e entity) {
+			for _, p := range e.Parts {
+				walk(p)
+			}
+			if e.Parts == nil {
+				got = append(got, e.Body)
+			}
+		}
+		walk(root)
+		if g, w := strings.Join(got, "|"), strings.TrimLeft(strings.Join(want, "|"), "|"); strings.TrimLeft(g, "|") != w {
+			t.Fatalf("reads back as %q, want %q", g, w)
+		}
+	})
 }

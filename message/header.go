@@ -219,7 +219,7 @@ func (st *style) encodedWords(name, value string, room int) ([]chunk, error) {
 	if err != nil {
 		return nil, &HeaderError{Field: name, Offset: -1, Rule: "cannot be encoded (RFC 2047 §5)", Err: err}
 	}
-	q := quotedLen(octets) <= base64.StdEncoding.EncodedLen(len(octets))
+	q := quotedLen(octets) <= 2*len(octets) // most of it is readable: RFC 2047 §4
 	open, size := "=?"+st.words.name+"?B?", base64.StdEncoding.EncodedLen
 	if q {
 		open = "=?" + st.words.name + "?Q?"

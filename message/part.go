@@ -80,8 +80,7 @@ func (c *composition) attachment(a *Attachment) (part, error) {
 	s := source{content: a.Content, name: a.Name, boundaries: &c.boundaries}
 	name := base64Name
 	switch {
-	case strings.HasPrefix(mediaType, "message/") || strings.HasPrefix(mediaType, "multipart/"):
-		// RFC 2046 §5.1 and §5.2.1: no encoding but 7bit, 8bit and binary.
+	case isComposite(mediaType):
 		if p.encoding, err = s.plain(c.m.Encoding); err != nil {
 			return part{}, err
 		}
@@ -114,6 +113,13 @@ func (c *composition) attachment(a *Attachment) (part, error) {
 		p.fields = append(p.fields, field{"Content-ID", []chunk{{text: id}}})
 	}
 	return p, nil
+}
+
+// isComposite reports whether a part of that type may have no encoding but 7bit,
+// 8bit and binary (RFC 2046 §5.1 and §5.2.1; for message/global RFC 6532 §3.7).
+func isComposite(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "multipart/") ||
+		strings.HasPrefix(mediaType, "message/") && !strings.HasPrefix(mediaType, "message/global")
 }
 
 func typeField(mediaType string, params map[string]string) field {

@@ -10,6 +10,9 @@ import (
 	"github.com/parley-mail/parley/message"
 )
 
+// longest is a domain of 252 octets: with "a@" and the angle brackets it makes a path of 256.
+var longest = strings.Repeat(strings.Repeat("d", 62)+".", 4)[:251] + "d"
+
 var goodPaths = []struct {
 	in, text, local, domain string
 	utf8                    bool
@@ -49,6 +52,7 @@ var goodPaths = []struct {
 	{"<@bücher.example:jörg@x>", "jörg@x", "jörg", "x", true},
 	{"a＠b@x", "a＠b@x", "a＠b", "x", true}, // U+FF20 is a letter like any other, no @
 	{"a\u760D\u760Ab@x", "a\u760D\u760Ab@x", "a\u760D\u760Ab", "x", true},
+	{"a@" + longest, "a@" + longest, "a", longest, false},
 	{strings.Repeat("l", 64) + "@x", strings.Repeat("l", 64) + "@x", strings.Repeat("l", 64), "x", false},
 }
 
@@ -133,6 +137,7 @@ func TestParsePathErrors(t *testing.T) {
 		{"<@a,b:u@d>", "source route", 3},
 		{strings.Repeat("l", 65) + "@x", "local part", 64},
 		{`"` + strings.Repeat(" ", 63) + `"@x`, "local part", 0},
+		{"aa@" + longest, "path", 255},
 		{"a@" + long + "." + long + "." + long + "." + long, "path", 257},
 		{strings.Repeat("x", 64<<10), "path", 2048},
 	} {

@@ -44,7 +44,7 @@ type Scanner struct {
 	cr    bool   // the last octet was a CR; what follows decides what it is
 	crlf  bool   // the last line end was CRLF
 	body  bool   // the empty line has been seen
-	look  bool   // this chunk has a NUL or an octet over 127
+	look  bool   // this chunk has the first NUL or octet over 127
 	field []byte // the current header line, as far as it may be "MIME-Version:"
 	rest  []byte // an unfinished UTF-8 sequence of the header section
 
@@ -87,7 +87,7 @@ func (s *Scanner) scan(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	s.look = bytes.IndexByte(p, 0) >= 0 || hasEightBit(p)
+	s.look = !s.f.NUL && bytes.IndexByte(p, 0) >= 0 || !s.f.EightBit && hasEightBit(p)
 	if s.cr {
 		if p[0] == '\n' {
 			s.cr = false
@@ -161,13 +161,11 @@ func (s *Scanner) text(t []byte) {
 	s.line += len(t)
 	s.f.Octets += int64(len(t))
 	if s.look {
-		if bytes.IndexByte(t, 0) >= 0 {
-			s.f.NUL = true
-			first(&s.f.First.NUL, s.f.Lines+1)
+		if !s.f.NUL && bytes.IndexByte(t, 0) >= 0 {
+			s.f.NUL, s.f.First.NUL = true, s.f.Lines+1
 		}
-		if hasEightBit(t) {
-			s.f.EightBit = true
-			first(&s.f.First.EightBit, s.f.Lines+1)
+		if !s.f.EightBit && hasEightBit(t) {
+			s.f.EightBit, s.f.First.EightBit = true, s.f.Lines+1
 		}
 	}
 	if !s.body {
