@@ -96,6 +96,10 @@ func TestCharsetNames(t *testing.T) {
 	m.Charset, m.Subject = "us-ascii", "ü"
 	_, err := m.Content()
 	checkHeaderError(t, "us-ascii", err, "Subject")
+	var ce *message.CharsetError
+	if !errors.As(err, &ce) || ce.Rune != 'ü' {
+		t.Errorf("cause of %v is %v", err, ce)
+	}
 }
 
 // inCharset returns the octets of s.

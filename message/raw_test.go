@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -57,6 +58,24 @@ func TestRawLeavesOutBcc(t *testing.T) {
 		if got := written(t, &m); got != tt.in {
 			t.Errorf("verbatim: %.100q becomes %.100q", tt.in, got)
 		}
+	}
+}
+
+func TestHugeRawInLittleMemory(t *testing.T) {
+	head := "A: b\r\nBcc: x\r\n\r\n"
+	open := func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(strings.NewReader(head), &pattern{hugeSize})), nil
+	}
+	m := message.Message{Raw: message.Content{Open: open, Size: int64(len(head)) + hugeSize}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, err := m.WriteTo(io.Discard)
+	runtime.ReadMemStats(&after)
+	if err != nil || n != int64(len("A: b\r\n\r\n"))+hugeSize {
+		t.Errorf("%d octets, %v", n, err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
+		t.Errorf("%d octets of memory for a message of %d", used, n)
 	}
 }
 
