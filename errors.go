@@ -27,6 +27,7 @@ const (
 	ErrTimeout     = session.ErrTimeout     // a timer ran out
 	ErrCanceled    = session.ErrCanceled    // the caller gave up
 	ErrContent     = session.ErrContent     // the message could not be read, or cannot be sent as it is
+	ErrStopped     = session.ErrStopped     // the session ended where Endpoint.Session.Stop wanted it to
 )
 
 // asError returns err as an *Error, wrapped if it is none.

@@ -2,6 +2,9 @@ package session
 
 import (
 	"crypto/x509"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/events"
@@ -26,6 +29,7 @@ type Config struct {
 	Overlap  int          // mail transactions in flight at once under PIPELINING; 0: 1
 	RsetEach bool         // RSET before every transaction but the first
 	Raw8Bit  bool         // send octets over 127 although the server does not offer 8BITMIME
+	Stop     Stop         // end the session early, to see what the server makes of it
 
 	ID     uint64 // number of the session, for events
 	Events Sink   // nil: nobody listens
@@ -77,6 +81,48 @@ func (m DataMode) String() string {
 		return dataModeNames[m]
 	}
 	return "data(?)"
+}
+
+// Stop ends a session on purpose when a phase is over, for tests of servers. Nothing of
+// the next phase is sent, so commands are not pipelined.
+type Stop struct {
+	After Phase // PhaseNone: do not
+	Drop  bool  // close without QUIT
+}
+
+// Phase is a part of a session.
+type Phase uint8
+
+// The phases, each over when the reply to its last command has come.
+const (
+	PhaseNone     Phase = iota
+	PhaseBanner         // the greeting
+	PhaseEhlo           // EHLO or HELO, the first one
+	PhaseStartTLS       // the handshake
+	PhaseAuth           // AUTH
+	PhaseMail           // MAIL
+	PhaseRcpt           // every RCPT
+	PhaseData           // DATA
+	PhaseDot            // the end of the content
+	numPhases
+)
+
+var phaseNames = [numPhases]string{"", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot"}
+
+// String returns the phase's name in lower case.
+func (p Phase) String() string {
+	if p < numPhases {
+		return phaseNames[p]
+	}
+	return "phase(?)"
+}
+
+// ParsePhase returns the phase of that name.
+func ParsePhase(name string) (Phase, error) {
+	if i := slices.Index(phaseNames[1:], name); i >= 0 {
+		return Phase(i + 1), nil
+	}
+	return 0, &Error{Kind: ErrMisuse, Detail: "no phase " + strconv.QuoteToASCII(name) + ": there are " + strings.Join(phaseNames[1:], ", ")}
 }
 
 // Link is what the transport declares about the connection. The zero value is a

@@ -22,11 +22,12 @@ const (
 	ErrTimeout                     // a timer ran out
 	ErrCanceled                    // the caller gave up
 	ErrContent                     // the message could not be read, or cannot be sent as it is
+	ErrStopped                     // the session ended where Config.Stop wanted it to
 	numKinds
 )
 
 var kindNames = [numKinds]string{
-	"", "refused", "violation", "misuse", "unsupported", "transport", "tls", "auth", "timeout", "canceled", "content",
+	"", "refused", "violation", "misuse", "unsupported", "transport", "tls", "auth", "timeout", "canceled", "content", "stopped",
 }
 
 // String returns the kind's name in lower case.

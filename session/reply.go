@@ -56,6 +56,9 @@ func (s *Session) reply(r *codec.Reply) {
 	if p.tx != nil && p.tx.over(s.state) {
 		s.finish(p.tx)
 	}
+	if s.phaseOver(cmd, p.tx) {
+		s.stopHere()
+	}
 }
 
 // commandOf returns what the next reply answers. Of several replies to the end of

@@ -87,6 +87,9 @@ func New(cfg Config) *Session {
 	if cfg.Window <= 0 {
 		cfg.Window = defaultWindow
 	}
+	if cfg.Stop.After != PhaseNone {
+		cfg.Serial, cfg.Overlap = true, 0
+	}
 	if cfg.Machine == nil {
 		cfg.Machine = &fsm.Compiled{}
 	}
@@ -157,6 +160,9 @@ func (s *Session) Secured(link Link) {
 	s.forget()
 	s.signal(fsm.Secured)
 	s.publishSecured()
+	if s.cfg.Stop.After == PhaseStartTLS {
+		s.stopHere()
+	}
 	s.plan()
 }
 
