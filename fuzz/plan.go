@@ -15,9 +15,6 @@ func (p *plan) octet() byte {
 // pick returns a number below n.
 func (p *plan) pick(n int) int { return int(p.octet()) % n }
 
-// bit returns yes or no.
-func (p *plan) bit() bool { return p.octet()&1 == 1 }
-
 // take returns up to n octets as they are.
 func (p *plan) take(n int) []byte {
 	n = min(n, len(p.data))

@@ -106,7 +106,7 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 	if err := c.verifyName(leaf); err != nil {
 		problems = append(problems, problem{ForgiveWrongName, err})
 	}
-	if c.SignatureAlgorithms != nil && len(c.SignatureAlgorithms) > 0 && !c.signedAsAllowed(leaf) {
+	if len(c.SignatureAlgorithms) > 0 && !c.signedAsAllowed(leaf) {
 		problems = append(problems, problem{0, x509.InsecureAlgorithmError(leaf.SignatureAlgorithm)})
 	}
 	roots, err := c.roots()

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/parley-mail/parley/internal/certs"
+	"github.com/parley-mail/parley/internal/smtptest"
+)
+
+// The scripts in testdata/script run the command itself.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"parley": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:]))
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"sink": sinkCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand,
+		},
+	})
+}
+
+// sink NAME [flags]: starts "parley sink" and sets NAME, and NAME_TLS, to its addresses.
+func sinkCommand(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command("parley", append([]string{"sink", "--listen", "127.0.0.1:0"}, args[1:]...)...)
+	cmd.Path = binary(ts)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=parley", "PATH="+ts.Getenv("PATH"), "HOME="+ts.Getenv("HOME"))
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	ts.Check(cmd.Start())
+	ts.Defer(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	names := []string{args[0]}
+	for _, a := range args {
+		if strings.HasPrefix(a, "--tls-listen") {
+			names = append(names, args[0]+"_TLS")
+		}
+	}
+	var addrs []string
+	for len(addrs) < len(names) {
+		if !lines.Scan() {
+			ts.Fatalf("sink: %s", errs.String())
+		}
+		addr, ok := strings.CutPrefix(lines.Text(), "listening ")
+		if !ok {
+			ts.Fatalf("sink says %q", lines.Text())
+		}
+		addrs = append(addrs, addr)
+	}
+	for i, name := range names {
+		ts.Setenv(name, addrs[i])
+	}
+	go func() {
+		for lines.Scan() { // so that it can go on
+		}
+	}()
+}
+
+func binary(ts *testscript.TestScript) string {
+	path, err := exec.LookPath("parley")
+	if err != nil {
+		for dir := range strings.SplitSeq(ts.Getenv("PATH"), string(os.PathListSeparator)) {
+			if _, err := os.Stat(dir + "/parley"); err == nil {
+				return dir + "/parley"
+			}
+		}
+		ts.Fatalf("no parley: %v", err)
+	}
+	return path
+}
+
+// peer NAME FILE: plays a script of package smtptest as the server, once, and sets NAME
+// to its address.
+func peerCommand(ts *testscript.TestScript, _ bool, args []string) {
+	script, err := smtptest.Parse(ts.ReadFile(args[1]))
+	ts.Check(err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		script.Serve(ctx, nc, nil)
+		nc.Close()
+	}()
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Defer(func() { cancel(); l.Close(); <-done })
+}
+
+// exits CODE parley …: runs the command, which must exit with the code.
+func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = strings.TrimPrefix(exit.ProcessState.String(), "exit status ")
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// interrupt: sends SIGINT to the command that runs in the background.
+func interruptCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(os.Interrupt))
+	}
+}
+
+// certificate NAME [HOST…]: writes NAME.pem and NAME-key.pem by an authority, ca.pem.
+func certificateCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ca, err := certs.NewCA()
+	ts.Check(err)
+	cert, err := ca.Issue(certs.Options{Hosts: args[1:]})
+	ts.Check(err)
+	chain, key, err := certs.PEM(cert)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), ca.PEM(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), chain, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+"-key.pem"), key, 0o600))
+}
+
+// same FILE DIR: the one file in the maildir DIR has the octets of FILE, line ends of
+// FILE made CRLF.
+func sameCommand(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[1] + "/new"))
+	ts.Check(err)
+	if len(entries) != 1 {
+		ts.Fatalf("%d messages in %s", len(entries), args[1])
+	}
+	got, err := os.ReadFile(ts.MkAbs(args[1] + "/new/" + entries[0].Name()))
+	ts.Check(err)
+	want := strings.ReplaceAll(strings.ReplaceAll(ts.ReadFile(args[0]), "\r\n", "\n"), "\n", "\r\n")
+	if want != "" && !strings.HasSuffix(want, "\r\n") {
+		want += "\r\n"
+	}
+	if string(got) != want {
+		ts.Fatalf("got %q\nwant %q", got, want)
+	}
+}
+
+// catbox DIR: writes the messages of a maildir to standard output.
+func catboxCommand(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0] + "/new"))
+	ts.Check(err)
+	for _, e := range entries {
+		b, err := os.ReadFile(ts.MkAbs(args[0] + "/new/" + e.Name()))
+		ts.Check(err)
+		ts.Stdout().Write(b)
+	}
+}
+
+// longline FILE: makes the word LONG in FILE a line of 2000 octets.
+func longlineCommand(ts *testscript.TestScript, _ bool, args []string) {
+	s := strings.ReplaceAll(ts.ReadFile(args[0]), "LONG", strings.Repeat("x", 2000))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(s), 0o600))
+}
