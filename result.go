@@ -113,7 +113,7 @@ func newResult(tx *session.Transaction, err error) *Result {
 		switch {
 		case o.Status == Accepted:
 		case o.Status == Refused:
-			rr.Err = refusal(tx, o, whole)
+			rr.Err = refusal(o)
 		case whole != nil:
 			e := *whole
 			e.Unknown = o.Status == Unknown
@@ -127,11 +127,7 @@ func newResult(tx *session.Transaction, err error) *Result {
 }
 
 // refusal is the error of one recipient that the server refused.
-func refusal(tx *session.Transaction, o session.Outcome, whole *Error) *Error {
+func refusal(o session.Outcome) *Error {
 	reply := o.Reply
-	e := &Error{Kind: ErrRefused, Reply: &reply}
-	if whole != nil && whole.Reply != nil && whole.Reply.Code == reply.Code {
-		e.Command, e.During, e.State = whole.Command, whole.During, whole.State
-	}
-	return e
+	return &Error{Kind: ErrRefused, Command: o.Command, During: true, Reply: &reply}
 }

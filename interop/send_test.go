@@ -2,4 +2,288 @@
 
 package interop_test
 
-// This project's own client against every peer: see the ways of checkWays.
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/parley-mail/parley"
+	"github.com/parley-mail/parley/auth"
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/interop/peers"
+	"github.com/parley-mail/parley/message"
+	"github.com/parley-mail/parley/session"
+	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/record"
+)
+
+// corpus is what real messages have in them; each must arrive as it is, its line ends
+// made CRLF, and what cannot must be refused before MAIL.
+var corpus = []struct {
+	name, content string
+	asIs          bool
+	fault         error // refused before MAIL
+}{
+	{name: "plain", content: head + "hello\r\n"},
+	{name: "a file's line ends", content: strings.ReplaceAll(head, "\r\n", "\n") + "hello\nworld\n"},
+	{name: "8 bit", content: head + "gr\xc3\xbc\xc3\x9fe \xff\xfe\r\n"},
+	{name: "UTF-8 header", content: "Subject: gr\u00fc\u00dfe\r\n" + head + "hello\r\n"},
+	{name: "line of 998", content: head + strings.Repeat("x", 998) + "\r\nend\r\n"},
+	{name: "long line", content: head + strings.Repeat("x", 5000) + "\r\n", fault: message.FaultLongLine},
+	{name: "long line, as it is", content: head + strings.Repeat("x", 5000) + "\r\nend\r\n", asIs: true},
+	{name: "dots", content: head + ".\r\n..\r\n.hidden\r\n...\r\n.\r\n"},
+	{name: "a dot first of all", content: ".Subject: hi\r\n\r\n.\r\n"},
+	{name: "no final line end", content: head + "no end"},
+	{name: "a dot and no line end", content: head + "."},
+	{name: "bare CR and LF", content: head + "a\rb\nc\r\r\nd\n\r\n"},
+	{name: "blank lines and spaces", content: head + "\r\n\r\n  trailing  \r\n\t\r\n\r\n"},
+	{name: "headers only", content: head},
+	{name: "NUL", content: head + "a\x00b\r\n", fault: parley.ErrUnsupported},
+	{name: "many lines", content: head + strings.Repeat(".The quick brown fox jumps over the lazy dog.\r\n", 40000)},
+	{name: "50 MiB", content: head + strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab\r\n", (50<<20-1000)/62)},
+}
+
+const head = "From: <sender@client.test>\r\nTo: <bob@parley.test>\r\nSubject: interop\r\nDate: Wed, 25 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@client.test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+
+// stored is how a peer keeps content: normalised, with LF.
+func stored(content string) string {
+	s := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(content)
+	if !strings.HasSuffix(s, "\n") {
+		s += "\n"
+	}
+	return s
+}
+
+// endpoint is how the client reaches a port of a peer.
+func endpoint(p peers.Peer, site *peers.Site, kind peers.Kind) *parley.Endpoint {
+	e := &parley.Endpoint{
+		Address:   p.Addr(kind),
+		TLSConfig: &transport.TLSConfig{RootCAs: site.Roots(), ServerName: peers.Host},
+		Session:   session.Config{Hello: "client.test", LMTP: kind == peers.LMTP},
+	}
+	switch kind {
+	case peers.StartTLS, peers.Submission, peers.TLSRequired, peers.TLSClientCert, peers.TLSExpired, peers.TLSWrongName:
+		e.TLS = parley.TLSStartTLS
+	case peers.SMTPS, peers.Submissions:
+		e.TLS = parley.TLSImplicit
+	}
+	switch kind {
+	case peers.Submission, peers.Submissions, peers.AuthClear:
+		e.Credentials = &auth.Credentials{User: peers.Alice.User, Password: auth.NewSecret(peers.Alice.Password)}
+		e.AuthPolicy.AllowPlaintext = kind == peers.AuthClear
+	}
+	return e
+}
+
+// send sends one message over a session of its own.
+func send(t testing.TB, e *parley.Endpoint, m *parley.Mail) (*parley.Result, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c, err := parley.Dial(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.Deliver(ctx, m)
+	return result, errors.Join(err, c.Quit(ctx))
+}
+
+func mail(content string, to ...peers.Account) *parley.Mail {
+	env := &message.Envelope{ReversePath: message.MustParsePath("sender@client.test")}
+	for _, a := range to {
+		env.Recipients = append(env.Recipients, message.Recipient{Path: message.MustParsePath(a.Mailbox())})
+	}
+	return &parley.Mail{Envelope: env, Content: message.FromBytes([]byte(content))}
+}
+
+// TestSendCorpus sends every message of the corpus to Postfix, by DATA and by BDAT.
+func TestSendCorpus(t *testing.T) {
+	p := peers.NewPostfix()
+	site := start(t, p)
+	n := 0
+	for _, data := range []session.DataMode{session.DataOnly, session.DataBDAT} {
+		for _, c := range corpus {
+			e := endpoint(p, site, peers.SMTP)
+			e.Session.Data = data
+			log := &record.Log{Limit: 64 << 10}
+			e.Dialer = record.Dialer(&transport.TCPDialer{}, log)
+			m := mail(c.content, peers.Bob)
+			m.AsIs = c.asIs
+			result, err := send(t, e, m)
+			if c.fault != nil {
+				if !errors.Is(err, c.fault) {
+					t.Errorf("%v, %s: error %v, want %v", data, c.name, err, c.fault)
+				}
+				if said(log, "MAIL") {
+					t.Errorf("%v, %s: MAIL was said", data, c.name)
+				}
+				continue
+			}
+			if err != nil || result.Outcome() != parley.OutcomeAccepted {
+				t.Errorf("%v, %s: %v", data, c.name, err)
+				continue
+			}
+			n++
+			got, want := arrived(t, p, peers.Bob.User, n), stored(c.content)
+			if got != want {
+				t.Errorf("%v, %s: sent and stored differ (-sent +stored):\n%.2000s", data, c.name, cmp.Diff(want, got))
+			}
+		}
+	}
+}
+
+// said reports whether the client sent a command.
+func said(log *record.Log, verb string) bool {
+	for _, f := range log.Frames() {
+		if f.Dir == record.FromClient && bytes.Contains(f.Bytes, []byte(verb+" ")) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSendWays sends through every port of Postfix, with every mechanism, pipelined and
+// in lock-step.
+func TestSendWays(t *testing.T) {
+	p := peers.NewPostfix()
+	site := start(t, p)
+	n := 0
+	deliver := func(name string, e *parley.Endpoint) {
+		t.Helper()
+		result, err := send(t, e, mail(head+"."+name+"\r\n", peers.Carol))
+		if err != nil || result.Outcome() != parley.OutcomeAccepted {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		n++
+		if diff := cmp.Diff(stored(head+"."+name+"\r\n"), arrived(t, p, peers.Carol.User, n)); diff != "" {
+			t.Errorf("%s: sent and stored differ (-sent +stored):\n%s", name, diff)
+		}
+	}
+	for _, kind := range []peers.Kind{
+		peers.SMTP, peers.StartTLS, peers.SMTPS, peers.Submission, peers.Submissions, peers.AuthClear, peers.TLSRequired,
+		peers.NoPipelining, peers.Strict, peers.Plain821, peers.Postscreen,
+	} {
+		for _, serial := range []bool{false, true} {
+			e := endpoint(p, site, kind)
+			e.Session.Serial = serial
+			deliver(fmt.Sprintf("%s, serial %v", kind, serial), e)
+		}
+	}
+	for _, mech := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "NTLM"} {
+		e := endpoint(p, site, peers.Submissions)
+		e.AuthPolicy.Mechanisms = []string{mech}
+		deliver(mech, e)
+	}
+	cert, err := site.ClientCert("client.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := endpoint(p, site, peers.TLSClientCert)
+	e.TLSConfig.Certificates = append(e.TLSConfig.Certificates, cert)
+	deliver("client certificate", e)
+}
+
+// TestSendRefusals has Postfix refuse what it refuses, each for its own reason.
+func TestSendRefusals(t *testing.T) {
+	p := peers.NewPostfix()
+	site := start(t, p)
+	account := func(user string) peers.Account { return peers.Account{User: user} }
+	for _, serial := range []bool{false, true} {
+		e := endpoint(p, site, peers.SMTP)
+		e.Session.Serial = serial
+		result, err := send(t, e, mail(head, account(peers.Nobody), peers.Alice, account(peers.Busy), account(peers.Full), account(peers.Blocked)))
+		if err != nil || result.Outcome() != parley.OutcomePartial {
+			t.Fatalf("%v, %v", result, err)
+		}
+		want := []string{"refused 550 false", "accepted 250 false", "refused 450 true", "refused 552 true", "refused 554 false"}
+		var got []string
+		for i := range result.Recipients {
+			r := &result.Recipients[i]
+			got = append(got, fmt.Sprint(r.Status, " ", r.Reply.Code, " ", r.Temporary()))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("serial %v (-want +got):\n%s", serial, diff)
+		}
+	}
+	for kind, reason := range map[peers.Kind]transport.Reason{
+		peers.TLSExpired: transport.ReasonExpired, peers.TLSWrongName: transport.ReasonWrongName,
+	} {
+		_, err := send(t, endpoint(p, site, kind), mail(head, peers.Bob))
+		var te *transport.TLSError
+		if !errors.Is(err, parley.ErrTLS) || !errors.As(err, &te) || te.Reason != reason {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	e := endpoint(p, site, peers.SMTP)
+	e.TLS = parley.TLSStartTLS
+	if _, err := send(t, e, mail(head, peers.Bob)); !errors.Is(err, parley.ErrUnsupported) {
+		t.Errorf("no STARTTLS: %v", err)
+	}
+	e = endpoint(p, site, peers.Submission)
+	e.TLSConfig.RootCAs = nil
+	if _, err := send(t, e, mail(head, peers.Bob)); !errors.Is(err, parley.ErrTLS) {
+		t.Errorf("unknown authority: %v", err)
+	}
+	for _, mech := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256"} {
+		e = endpoint(p, site, peers.Submission)
+		e.Credentials.Password = auth.NewSecret("wrong-password")
+		e.AuthPolicy.Mechanisms = []string{mech}
+		_, err := send(t, e, mail(head, peers.Bob))
+		var pe *parley.Error
+		if !errors.Is(err, parley.ErrAuth) || !errors.As(err, &pe) || pe.Reply == nil || strings.Contains(err.Error(), "wrong-password") {
+			t.Errorf("%s with a wrong password: %v", mech, err)
+		}
+	}
+	e = endpoint(p, site, peers.AuthClear)
+	e.AuthPolicy.AllowPlaintext = false
+	e.AuthPolicy.Mechanisms = []string{"PLAIN"}
+	if _, err := send(t, e, mail(head, peers.Bob)); !errors.Is(err, auth.RuleClearLink) {
+		t.Errorf("PLAIN in clear: %v", err)
+	}
+	e = endpoint(p, site, peers.Strict)
+	if _, err := send(t, e, mail(head+strings.Repeat("0123456789\r\n", 1000), peers.Bob)); !errors.Is(err, parley.ErrUnsupported) {
+		t.Errorf("too large: %v", err)
+	}
+	m := mail(head+"a\rb\r\n", peers.Bob)
+	m.LineEnds = codec.Refuse
+	if _, err := send(t, endpoint(p, site, peers.SMTP), m); !errors.Is(err, message.FaultBareCR) {
+		t.Errorf("bare CR: %v", err)
+	}
+}
+
+// TestSendToSink sends to smtp-sink, which keeps what it gets.
+func TestSendToSink(t *testing.T) {
+	keeping := peers.NewSMTPSink().Keep()
+	site := start(t, keeping)
+	for i, serial := range []bool{false, true} {
+		e := endpoint(keeping, site, peers.SMTP)
+		e.Session.Serial = serial
+		if _, err := send(t, e, mail(head+".dot\r\n", peers.Bob)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(stored(head+".dot\r\n"), arrived(t, keeping, peers.Bob.User, i+1)); diff != "" {
+			t.Errorf("sent and stored differ (-sent +stored):\n%s", diff)
+		}
+	}
+	lmtp := peers.NewSMTPSink("-L")
+	site = start(t, lmtp)
+	if result, err := send(t, endpoint(lmtp, site, peers.LMTP), mail(head, peers.Bob, peers.Carol)); err != nil || result.Outcome() != parley.OutcomeAccepted {
+		t.Errorf("LMTP: %v", err)
+	}
+	for phase, want := range map[string]parley.Outcome{"MAIL": parley.OutcomeRefused, "RCPT": parley.OutcomeRefused, "DATA": parley.OutcomeRefused, ".": parley.OutcomeRefused} {
+		refusing := peers.NewSMTPSink("-r", phase)
+		site = start(t, refusing)
+		result, err := send(t, endpoint(refusing, site, peers.SMTP), mail(head, peers.Bob))
+		var pe *parley.Error
+		if result == nil || result.Outcome() != want || !errors.As(err, &pe) || !pe.Temporary() {
+			t.Errorf("refusing %s: %v, %v", phase, result, err)
+		}
+	}
+}

@@ -207,7 +207,7 @@ func (s *Session) senderAnswered(tx *Transaction, cmd fsm.Command, good bool, r 
 		s.trace.senderRefused = events.SenderRefused{Meta: s.meta(tx.id), Path: tx.Envelope.ReversePath.String(), Reply: *r}
 		s.publish(&s.trace.senderRefused)
 	}
-	tx.final = tx.save(r)
+	tx.final = tx.save(cmd, r)
 	for i := range tx.outcomes {
 		tx.outcomes[i] = outcome{status: Refused, reply: tx.final}
 	}
@@ -219,7 +219,7 @@ func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.
 	if o.status != NotSent { // MAIL was refused: this reply is moot
 		return
 	}
-	o.reply = tx.save(r)
+	o.reply = tx.save(fsm.Rcpt, r)
 	path := tx.Envelope.Recipients[i].Path
 	if good {
 		o.rcpt = true
@@ -247,7 +247,7 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 		cmd = fsm.Bdat
 	}
 	if tx.err == nil {
-		tx.final = tx.save(r)
+		tx.final = tx.save(cmd, r)
 		tx.refusal = tx.final
 		s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
 	}
@@ -270,7 +270,7 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 		}
 		return
 	}
-	reply := tx.save(r)
+	reply := tx.save(cmd, r)
 	tx.final = reply
 	if isPart(cmd) || s.cfg.LMTP {
 		s.decideNth(tx, tx.parts, status, reply, r)
@@ -317,7 +317,7 @@ func (s *Session) unsolicited(r *codec.Reply) {
 		if tx != nil && r.Code != 421 && r.Code != 221 {
 			// RFC 5321 §4.2.5 leaves it open when the server says no: it has, and the
 			// content will not be ended, so nobody gets the message.
-			tx.final = tx.save(r)
+			tx.final = tx.save(fsm.EndOfData, r)
 			tx.decide(Refused, tx.final)
 			tx.err = &Error{Kind: ErrRefused, State: s.state, Command: fsm.EndOfData, During: true, Reply: clone(r), Detail: "refused before the end of the content"}
 		}
@@ -347,7 +347,7 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 	e.Reply = clone(r)
 	if cmd == fsm.Rcpt && r.Code == 421 {
 		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
-			o.status, o.reply = Refused, head.tx.save(r)
+			o.status, o.reply = Refused, head.tx.save(fsm.Rcpt, r)
 			s.publishRecipientRefused(head.tx, head.rcpt, r)
 		}
 	}

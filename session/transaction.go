@@ -106,6 +106,7 @@ type outcome struct {
 
 // saved is a reply kept in the transaction's own text.
 type saved struct {
+	cmd      fsm.Command // what it answers
 	code     int
 	enhanced codec.Enhanced
 	from, to int // lines, joined by LF
@@ -113,8 +114,9 @@ type saved struct {
 
 // Outcome is what became of the message for one recipient.
 type Outcome struct {
-	Status Status
-	Reply  codec.Reply // the reply that decided, or the last about this recipient; Code 0: none
+	Status  Status
+	Reply   codec.Reply // the reply that decided, or the last about this recipient; Code 0: none
+	Command fsm.Command // what Reply answers, if there is one
 }
 
 // Reset makes the transaction ready to be used again; memory is kept.
@@ -132,7 +134,7 @@ func (tx *Transaction) Len() int { return len(tx.outcomes) }
 // Outcome returns what became of the message for recipient i of the envelope.
 func (tx *Transaction) Outcome(i int) Outcome {
 	o := &tx.outcomes[i]
-	return Outcome{o.status, tx.reply(o.reply)}
+	return Outcome{o.status, tx.reply(o.reply), o.reply.cmd}
 }
 
 // Status returns the same without the reply, and does not allocate.
@@ -166,8 +168,8 @@ func (tx *Transaction) start(id uint64) {
 }
 
 // save copies a reply into the transaction.
-func (tx *Transaction) save(r *codec.Reply) saved {
-	s := saved{code: r.Code, enhanced: r.Enhanced, from: len(tx.text)}
+func (tx *Transaction) save(cmd fsm.Command, r *codec.Reply) saved {
+	s := saved{cmd: cmd, code: r.Code, enhanced: r.Enhanced, from: len(tx.text)}
 	for i, line := range r.Lines {
 		if i > 0 {
 			tx.text = append(tx.text, '\n')
