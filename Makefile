@@ -11,6 +11,9 @@ COVER   ?= 95
 BIN     := $(CURDIR)/.bin
 CACHE   := $(CURDIR)/.cache
 
+# The race detector needs cgo, and that a C compiler.
+RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
+
 # Every module of the repository, the root first; `go test ./...` in one does not
 # enter the others. The tools module holds no code.
 MODULES := $(shell find . -name go.mod -not -path '*/testdata/*' -not -path './.*/*' -not -path './tools/*' -printf '%h\n' | sort)
@@ -34,8 +37,8 @@ build: ## build the command into .bin/parley
 	GOWORK=off $(GO) build -o $(BIN)/parley ./cmd/parley
 
 .PHONY: test
-test: ## all tests with the race detector; needs Go, a C compiler and make
-	$(call each,$(GO) test -race -shuffle=on ./...)
+test: ## all tests; needs Go and make, and with a C compiler the race detector watches
+	$(call each,$(GO) test $(RACE) -shuffle=on ./...)
 
 .PHONY: check
 check: fmt-check vet lint arch tidy-check generate-check allocs ## everything a change must pass beside the tests

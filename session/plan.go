@@ -46,6 +46,8 @@ func (s *Session) step() bool {
 func (s *Session) hello() bool {
 	cmd, line := fsm.Ehlo, codec.AppendEhlo
 	switch {
+	case !s.flight.empty(): // the greeting is owed
+		return false
 	case s.leaving():
 		return s.quit()
 	case s.cfg.LMTP:
@@ -118,7 +120,7 @@ func (s *Session) ready() bool {
 			return true
 		}
 	}
-	if !s.open || !s.flight.empty() && s.cfg.Overlap < 2 {
+	if !s.open || !s.flight.empty() && s.cfg.Overlap < 2 && s.flight.last().cmd != fsm.Rset {
 		return false
 	}
 	if tx := s.waiting(); tx != nil {

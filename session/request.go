@@ -84,10 +84,7 @@ func (s *Session) requestAnswered(r *Request, reply *codec.Reply) {
 
 // fail ends a request without an answer.
 func (r *Request) fail(err error) {
-	if r.done {
-		return
-	}
-	if err == nil {
+	if err == nil { // an orderly end before its turn came
 		err = ErrCanceled
 	}
 	r.err, r.done = err, true

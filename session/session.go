@@ -237,10 +237,6 @@ func (s *Session) Begin(tx *Transaction) error {
 	s.begun++
 	tx.start(s.begun)
 	s.txs = append(s.txs, tx)
-	if s.err != nil {
-		s.settle(s.err)
-		return nil
-	}
 	s.plan()
 	return nil
 }

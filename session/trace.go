@@ -90,15 +90,12 @@ func (s *Session) traceReply(cmd fsm.Command, r *codec.Reply) {
 // cannot go on.
 func (s *Session) noteAnomalies(cmd fsm.Command, r *codec.Reply) bool {
 	for a := range r.Anomalies.All() {
-		if !s.anomaly(cmd, a, "") {
-			return false
-		}
+		s.anomaly(cmd, a, "")
 	}
 	if r.Anomalies.Has(codec.MixedClasses) {
 		s.violate(codec.MixedClasses, "the lines of a reply contradict each other", r)
-		return false
 	}
-	return true
+	return !s.state.Over()
 }
 
 // anomaly notes an oddity of the server; a strict session ends with it.
