@@ -65,6 +65,10 @@ type Endpoint struct {
 	// three minutes (RFC 5321 §4.5.3.2.5).
 	BlockTimeout time.Duration
 
+	// MaxRate is how many octets a second are written at most, before TLS adds its own;
+	// 0: no limit.
+	MaxRate int64
+
 	Events *events.Bus // nil: nobody listens
 }
 
@@ -135,6 +139,9 @@ func (e *Endpoint) connect(ctx context.Context) (transport.Conn, error) {
 	nc, err := dialer.DialContext(ctx, network, e.Address)
 	if err != nil {
 		return nil, &Error{Kind: ErrTransport, Err: err}
+	}
+	if e.MaxRate > 0 {
+		nc = pace(nc, e.MaxRate)
 	}
 	conn := transport.New(nc)
 	if e.TLS == TLSImplicit && !conn.Security().Secure {

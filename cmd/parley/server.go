@@ -43,6 +43,7 @@ type serverFlags struct {
 	hello, machine, data, pipelining  string
 	timeout, connectTimeout, deadline time.Duration
 	strict                            bool
+	rate                              int64
 
 	trace          bool
 	events, record string
@@ -85,6 +86,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	fl.DurationVar(&f.timeout, "timeout", 0, "how long the server may be silent; by default what RFC 5321 says for each command")
 	fl.DurationVar(&f.connectTimeout, "connect-timeout", 0, "how long connecting may take (default 1m)")
 	fl.DurationVar(&f.deadline, "deadline", 0, "how long the whole command may take")
+	fl.Int64Var(&f.rate, "rate", 0, "write at most so many octets a second")
 	choice(cmd, fl, &f.pipelining, "pipelining", "auto", "send commands ahead of replies where the server allows it", "auto", "off")
 	choice(cmd, fl, &f.data, "data", "auto", "how to send the content", "auto", "data", "bdat")
 	choice(cmd, fl, &f.machine, "machine", "looplab", "which machine runs the dialogue", "looplab", "compiled")
@@ -118,7 +120,7 @@ func (f *serverFlags) endpoint() (*parley.Endpoint, error) {
 	case "implicit":
 		e.TLS = parley.TLSImplicit
 	}
-	e.ConnectTimeout = f.connectTimeout
+	e.ConnectTimeout, e.MaxRate = f.connectTimeout, f.rate
 	if f.timeout > 0 {
 		e.BlockTimeout = f.timeout
 		e.Patience = func(fsm.Command) time.Duration { return f.timeout }
