@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,9 @@ type Wire struct {
 	out   recordReader
 	first []byte // what the peer sent first
 	hello serverHello
+
+	guard   int // records without content allowed in a row; 0: not counted
+	records int // whole records that came since the TLS layer last asked
 }
 
 // firstOctets is how much is kept of what the peer sent first.
@@ -32,6 +36,9 @@ func newWire(nc net.Conn, log func(TLSRecord)) *Wire { return &Wire{Conn: nc, lo
 func (w *Wire) NetConn() net.Conn { return w.Conn }
 
 func (w *Wire) Read(p []byte) (int, error) {
+	if err := w.useless(); err != nil {
+		return 0, err
+	}
 	n, err := w.Conn.Read(p)
 	if n > 0 && !w.idle.Load() {
 		w.watch(&w.in, p[:n], false)
@@ -55,6 +62,9 @@ func (w *Wire) watch(r *recordReader, p []byte, sent bool) {
 	}
 	r.feed(p, func(rec TLSRecord) {
 		rec.Sent = sent
+		if !sent {
+			w.records++
+		}
 		if w.log != nil {
 			w.log(rec)
 		}
@@ -72,6 +82,34 @@ func (w *Wire) finish() {
 	if w.log == nil {
 		w.idle.Store(true)
 	}
+}
+
+// Guard bounds how many records without content the peer may send in a row, for
+// engines that do not bound it themselves. The engine calls [Wire.Advance] before
+// each read of content.
+func (w *Wire) Guard(records int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.guard = records
+	w.idle.Store(false)
+}
+
+// Advance says that the TLS layer is asked for content again.
+func (w *Wire) Advance() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records = 0
+}
+
+// useless is called when the TLS layer wants to read on: it has then used up every
+// whole record that came before, and found no content in them.
+func (w *Wire) useless() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.guard > 0 && w.records > w.guard {
+		return fmt.Errorf("tls: peer sent %d records without content in a row", w.records)
+	}
+	return nil
 }
 
 // notTLS returns what the peer said if that cannot be the beginning of a record.
