@@ -100,7 +100,22 @@ func (l *link) Read(p []byte) (int, error) {
 		l.peeked = l.peeked[n:]
 		return n, nil
 	}
-	return l.top().Read(p)
+	n, err := l.top().Read(p)
+	if err != nil {
+		err = l.alert(err)
+	}
+	return n, err
+}
+
+// alert makes a *TLSError of an alert that comes behind the handshake: in TLS 1.3 that
+// is how a server refuses the client's certificate.
+func (l *link) alert(err error) error {
+	var op *net.OpError
+	t := l.tls.Load()
+	if t == nil || !errors.As(err, &op) || op.Op != "remote error" {
+		return err
+	}
+	return asTLSError(context.Background(), err, l.raw, &TLSConfig{ServerName: t.security.ServerName})
 }
 
 func (l *link) Write(p []byte) (int, error) { return l.top().Write(p) }

@@ -40,6 +40,7 @@ const (
 	ReasonCanceled                       // the context was cancelled
 	ReasonAlreadySecure                  // the link is secure already
 	ReasonConfig                         // the configuration cannot be honoured
+	ReasonUseless                        // the peer keeps sending records without content
 	ReasonInternal                       // the engine failed in a way it should not
 	reasonCount
 )
@@ -64,6 +65,7 @@ var reasonTexts = [reasonCount]string{
 	"cancelled",
 	"link is already secure",
 	"configuration cannot be honoured",
+	"peer keeps sending records without content",
 	"internal failure of the TLS engine",
 }
 

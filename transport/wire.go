@@ -107,7 +107,7 @@ func (w *Wire) useless() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.guard > 0 && w.records > w.guard {
-		return fmt.Errorf("tls: peer sent %d records without content in a row", w.records)
+		return &TLSError{Reason: ReasonUseless, Err: fmt.Errorf("%d in a row", w.records)}
 	}
 	return nil
 }
