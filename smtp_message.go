@@ -1,0 +1,265 @@
+package parley
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/message"
+)
+
+// compose makes the message of the properties.
+func (s *SMTP) compose() (*message.Message, error) {
+	m := &message.Message{
+		Subject: s.Subject, Text: s.MessageText, HTML: s.HTML, Attachments: s.Attachments,
+		Importance: s.Importance, Priority: s.Priority, Sensitivity: s.Sensitivity,
+		Charset: s.Charset, MaxHeaderLength: s.MaxHeaderLength, CodePage: s.CodePage, AllowEmptyTo: s.AllowEmptyTo,
+	}
+	if s.MaxHeaderLength <= 0 {
+		m.MaxHeaderLength = message.NoFolding
+	}
+	var err error
+	if m.MessageIDAlgorithm, err = message.ParseMessageIDAlgorithm(cmpOr(s.MessageIdAlgorithm, "SHA-256")); err != nil {
+		return nil, err
+	}
+	m.MessageIDDomain = domainOf(s.Hello)
+	for _, list := range []struct {
+		row, text string
+		to        *message.AddressList
+	}{
+		{"SendTo", s.SendTo, &m.To},
+		{"Cc", s.Cc, &m.Cc},
+		{"BCc", s.BCc, &m.Bcc},
+		{"ReplyTo", s.ReplyTo, &m.ReplyTo},
+		{"ReadReceiptTo", s.ReadReceiptTo, &m.ReadReceiptTo},
+		{"DeliveryNotificationTo", s.DeliveryNotificationTo, &m.DeliveryNotificationTo},
+	} {
+		if *list.to, err = message.ParseAddressList(list.text); err != nil {
+			return nil, rowError(list.row, err)
+		}
+	}
+	for _, r := range s.MessageRecipients {
+		path, err := message.ParsePath(r.Address)
+		if err != nil {
+			return nil, rowError("MessageRecipients", err)
+		}
+		to := map[RecipientType]*message.AddressList{RecipientTo: &m.To, RecipientCc: &m.Cc, RecipientBcc: &m.Bcc}[r.Type]
+		if to == nil {
+			return nil, &Error{Kind: ErrMisuse, Detail: "MessageRecipients: there is no such type"}
+		}
+		*to = append(*to, message.Address{Name: r.Name, Path: path})
+	}
+	if len(m.To.Addresses())+len(m.Cc.Addresses())+len(m.Bcc.Addresses()) == 0 {
+		return nil, ErrNoRecipient
+	}
+	if len(m.To) == 0 && !s.AllowEmptyTo {
+		return nil, &Error{Kind: ErrMisuse, Detail: "SendTo is empty; AllowEmptyTo lets Cc or BCc alone do", Err: ErrNoRecipient}
+	}
+	if err := s.sender(m); err != nil {
+		return nil, err
+	}
+	return m, s.headers(m)
+}
+
+func rowError(row string, err error) error {
+	return &Error{Kind: ErrMisuse, Detail: row, Err: err}
+}
+
+// domainOf returns what may stand behind the "@" of a Message-ID.
+func domainOf(hello string) string {
+	if strings.HasPrefix(hello, "[") || !strings.Contains(hello, ".") {
+		return ""
+	}
+	return hello
+}
+
+// sender is From and ReturnPath.
+func (s *SMTP) sender(m *message.Message) error {
+	if s.From == "" && s.ReturnPath == "" {
+		return ErrNoSender
+	}
+	if s.From != "" {
+		list, err := message.ParseAddressList(s.From)
+		if err != nil {
+			return rowError("From", err)
+		}
+		if m.From = list.Addresses(); len(m.From) == 0 {
+			return ErrNoSender
+		}
+	}
+	if s.ReturnPath != "" {
+		text := s.ReturnPath
+		if text == "<>" {
+			text = ""
+		}
+		p, err := message.ParsePath(text)
+		if err != nil {
+			return rowError("ReturnPath", err)
+		}
+		m.ReturnPath = &p
+	}
+	return nil
+}
+
+// headers are the fields beside the addresses.
+func (s *SMTP) headers(m *message.Message) error {
+	if s.OtherHeaders != "" {
+		if err := m.SetOtherHeaders(s.OtherHeaders); err != nil {
+			return rowError("OtherHeaders", err)
+		}
+	}
+	switch s.MessageDate {
+	case "*":
+	case "":
+		m.OmitDate = true
+	default:
+		m.OmitDate = true
+		m.OtherHeaders = append([]message.HeaderField{{Name: "Date", Value: s.MessageDate}}, m.OtherHeaders...)
+	}
+	switch s.MessageId {
+	case "*":
+	case "":
+		m.OmitMessageID = true
+	default:
+		m.MessageID = s.MessageId
+	}
+	return nil
+}
+
+// MessageHeaders returns the header fields as they would be sent now.
+func (s *SMTP) MessageHeaders() ([]message.HeaderField, error) {
+	m, err := s.compose()
+	if err != nil {
+		return nil, err
+	}
+	return m.Headers()
+}
+
+// MessageHeadersString returns the same as one block, each line ended by CRLF.
+func (s *SMTP) MessageHeadersString() (string, error) {
+	m, err := s.compose()
+	if err != nil {
+		return "", err
+	}
+	return m.HeaderString()
+}
+
+// mail makes what Deliver takes.
+func (s *SMTP) mail() (*Mail, error) {
+	m, err := s.compose()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(s.Message) > 0:
+		m.Raw = message.FromBytes(s.Message)
+	case s.MessageStream != nil:
+		m.Raw = streamOf(s.MessageStream)
+	default:
+		if err := m.Seal(); err != nil {
+			return nil, rowError("the message", err)
+		}
+		s.MessageId = m.MessageID
+	}
+	envelope, err := m.Envelope()
+	if err != nil {
+		return nil, rowError("the envelope", err)
+	}
+	content, err := m.Content()
+	if err != nil {
+		return nil, rowError("the message", err)
+	}
+	params := s.Params
+	params.Return, params.EnvelopeID = cmpOr(strings.ToUpper(s.DSN.Return), params.Return), cmpOr(s.DSN.EnvelopeID, params.EnvelopeID)
+	envelope.Params = params
+	out := &Mail{Envelope: &envelope, Content: content, LineEnds: s.LineEnds, AsIs: s.AsIs, MayDrop: s.MayDrop}
+	return out, s.recipients(out)
+}
+
+// streamOf is a content that is read while it is sent. What can be read from its start
+// again is looked through first.
+func streamOf(r io.Reader) message.Content {
+	switch r := r.(type) {
+	case *bytes.Reader:
+		return message.FromReaderAt(r, r.Size())
+	case *strings.Reader:
+		return message.FromReaderAt(r, r.Size())
+	case interface {
+		io.ReaderAt
+		io.Seeker
+	}:
+		if size, err := r.Seek(0, io.SeekEnd); err == nil {
+			return message.FromReaderAt(r, size)
+		}
+	}
+	return message.FromReader(r, -1)
+}
+
+// recipients gives each recipient its options, and says who is indispensable.
+func (s *SMTP) recipients(m *Mail) error {
+	own := map[string]codec.RcptParams{}
+	for _, r := range s.MessageRecipients {
+		if r.Options == "" {
+			continue
+		}
+		path, err := message.ParsePath(r.Address)
+		if err != nil {
+			return rowError("MessageRecipients", err)
+		}
+		params, err := parseOptions(r.Options)
+		if err != nil {
+			return rowError("MessageRecipients", err)
+		}
+		own[path.String()] = params
+	}
+	m.Required = make([]bool, len(m.Envelope.Recipients))
+	for i := range m.Envelope.Recipients {
+		r := &m.Envelope.Recipients[i]
+		r.Params.Notify = s.DSN.Notify
+		if params, ok := own[r.Path.String()]; ok {
+			r.Params = params
+		}
+		switch r.Kind {
+		case message.KindTo:
+			m.Required[i] = s.StopOnToErrors
+		case message.KindCc:
+			m.Required[i] = s.StopOnCcErrors
+		case message.KindBcc:
+			m.Required[i] = s.StopOnBccErrors
+		}
+	}
+	return nil
+}
+
+// parseOptions reads the parameters of RCPT as "NOTIFY=SUCCESS,FAILURE ORCPT=…"; NOTIFY and
+// its value may also be parted by a blank.
+func parseOptions(text string) (p codec.RcptParams, err error) {
+	words := strings.Fields(text)
+	for i := 0; i < len(words); i++ {
+		name, value, ok := strings.Cut(words[i], "=")
+		if !ok && strings.EqualFold(name, "NOTIFY") && i+1 < len(words) {
+			i++
+			value = words[i]
+		}
+		switch strings.ToUpper(name) {
+		case "NOTIFY":
+			for word := range strings.SplitSeq(value, ",") {
+				bit, ok := map[string]codec.Notify{
+					"NEVER": codec.NotifyNever, "SUCCESS": codec.NotifySuccess, "FAILURE": codec.NotifyFailure, "DELAY": codec.NotifyDelay,
+				}[strings.ToUpper(word)]
+				if !ok {
+					return p, &codec.ArgumentError{What: "NOTIFY", Found: word, Offset: -1, Rule: "it is NEVER, or a list of SUCCESS, FAILURE and DELAY", RFC: "RFC 3461 §4.1"}
+				}
+				p.Notify |= bit
+			}
+		case "ORCPT":
+			if p.OriginalRecipient, err = codec.DecodeXtext(value); err != nil {
+				return p, err
+			}
+		default:
+			p.Extra = append(p.Extra, words[i])
+		}
+	}
+	return p, nil
+}
