@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -172,11 +173,12 @@ func classify(ctx context.Context, err error) (Reason, uint8) {
 		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return ReasonClosed, 0
 	}
-	return certificateReason(err), 0
+	return certificateReason(err, nil), 0
 }
 
-// certificateReason finds the reason among the errors of crypto/x509.
-func certificateReason(err error) Reason {
+// certificateReason finds the reason among the errors of crypto/x509 about leaf, which
+// may be nil.
+func certificateReason(err error, leaf *x509.Certificate) Reason {
 	var (
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
@@ -186,7 +188,8 @@ func certificateReason(err error) Reason {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		if c := unknown.Cert; c != nil && string(c.RawIssuer) == string(c.RawSubject) {
+		// The certificate of the error is the last of the chain, not always the leaf.
+		if leaf != nil && leaf.Equal(unknown.Cert) && bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
 			return ReasonSelfSigned
 		}
 		return ReasonUnknownAuthority

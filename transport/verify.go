@@ -63,7 +63,7 @@ func (c *TLSConfig) Verify(p *Peer) error {
 		p.Trust = TrustForgiven
 		for _, problem := range problems {
 			if problem.kind == 0 || c.Forgive&problem.kind == 0 {
-				p.Trust, p.Problem, p.Verdict = TrustNone, problem.err, c.refusal(problem.err)
+				p.Trust, p.Problem, p.Verdict = TrustNone, problem.err, c.refusal(problem.err, leaf)
 				break
 			}
 		}
@@ -81,8 +81,8 @@ func (c *TLSConfig) Verify(p *Peer) error {
 	return err
 }
 
-func (c *TLSConfig) refusal(err error) *TLSError {
-	e := &TLSError{Reason: certificateReason(err), Err: err}
+func (c *TLSConfig) refusal(err error, leaf *x509.Certificate) *TLSError {
+	e := &TLSError{Reason: certificateReason(err, leaf), Err: err}
 	switch {
 	case c.Pin != nil:
 		e.Reason = ReasonPinMismatch
@@ -191,10 +191,10 @@ func (c *TLSConfig) roots() (*x509.CertPool, error) {
 }
 
 func forgivable(err error) Forgive {
-	switch certificateReason(err) {
+	switch certificateReason(err, nil) {
 	case ReasonExpired:
 		return ForgiveExpired
-	case ReasonUnknownAuthority, ReasonSelfSigned:
+	case ReasonUnknownAuthority:
 		return ForgiveUnknownAuthority
 	case ReasonWrongUsage:
 		return ForgiveWrongUsage
