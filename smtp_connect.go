@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -261,10 +260,4 @@ func (s *SMTP) route() (transport.Dialer, error) {
 		d.Linger = s.LingerTime
 	}
 	return s.through(d)
-}
-
-// isClosed reports whether an error means that the session is over.
-func isClosed(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.State.Over()
 }
