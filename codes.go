@@ -46,6 +46,7 @@ func ErrorCode(err error) int {
 		tlsErr   *transport.TLSError
 		proxyErr *proxy.Error
 		page     *message.CodePageError
+		charset  *message.CharsetError
 	)
 	for _, c := range []struct {
 		is   bool
@@ -61,7 +62,7 @@ func ErrorCode(err error) int {
 		{errors.Is(err, ErrNotConnected), codeNotConnected},
 		{errors.Is(err, ErrFrozen), codeFrozen},
 		{errors.As(err, &proxyErr), codeFirewall},
-		{errors.As(err, &page), codeCodePage},
+		{errors.As(err, &page) || errors.As(err, &charset), codeCodePage},
 		{errors.Is(err, ErrTimeout), codeTimeout},
 		{errors.Is(err, context.DeadlineExceeded), codeTimeout},
 		{errors.As(err, &dial) && dial.NotFound(), codeNoHost},

@@ -1,0 +1,3 @@
+package parley_test
+
+var serverRows, authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows, methodRows, envelopeRows rowTests
