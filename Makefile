@@ -111,7 +111,8 @@ interop-short: ## against Postfix and smtp-sink; installs them if missing
 .PHONY: interop
 interop: ## against every peer; installs what is missing
 	interop/install.sh all
-	GOWORK=off $(GO) test -tags interop -count=1 -v ./interop/...
+	PARLEY_INTEROP_DOC=$(CURDIR)/docs/interop.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -v ./interop/... ./message
+	cd auth/gssapi && $(GO) test -tags interop -count=1 ./...
 
 .PHONY: clean
 clean: ## remove what was built

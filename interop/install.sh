@@ -19,7 +19,7 @@ cache=${PARLEY_PEERS:-$default/parley-peers}
 short='postfix:postfix sasl2-bin:saslpasswd2 libsasl2-modules:/usr/lib/*/sasl2/libscram.so'
 all="$short dante-server:danted microsocks:microsocks tinyproxy:tinyproxy squid:squid openssh-server:sshd openssh-client:ssh
 krb5-kdc:krb5kdc krb5-admin-server:kadmin.local krb5-user:kinit
-libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so"
+libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so libmime-tools-perl:/usr/share/perl5/MIME/Parser.pm"
 
 # Unpacked: directory, the file that proves it, packages.
 unpacked='exim usr/sbin/exim4 exim4-daemon-heavy
