@@ -96,7 +96,7 @@ func (s *SMTP) Config(text string) (string, error) {
 		return "", &SettingError{Name: row.Name, Err: ErrReadOnly}
 	case s.state.busy:
 		return "", ErrBusy
-	case row.Frozen && s.Connected():
+	case row.Frozen && s.state.connected.Load():
 		return "", &SettingError{Name: row.Name, Err: ErrFrozen}
 	}
 	if err := row.set(s, value); err != nil {

@@ -141,6 +141,7 @@ type smtpState struct {
 	busy      bool
 	interrupt context.CancelCauseFunc
 	conn      *Conn
+	opened    opened // what conn was opened with
 	machine   *fsm.Looplab
 	queue     events.Queue
 	required  []bool // of the message being sent
@@ -224,9 +225,23 @@ type interrupted struct{}
 func (interrupted) Error() string        { return "parley: interrupted" }
 func (interrupted) Is(target error) bool { return target == context.Canceled }
 
-// Connected reports whether a session is open. It turns false when the server drops the
-// line, as soon as that is noticed.
-func (s *SMTP) Connected() bool { return s.state.connected.Load() }
+// Connected reports whether a session is open. It is false once the server has dropped the
+// line: while no method runs, the connection is looked at.
+func (s *SMTP) Connected() bool {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	if !s.state.busy {
+		s.look()
+	}
+	return s.state.connected.Load()
+}
+
+// look notices that the server has dropped the line.
+func (s *SMTP) look() {
+	if s.state.connected.Load() && s.state.conn.Stale() {
+		s.state.connected.Store(false)
+	}
+}
 
 // Idle reports whether no method is running.
 func (s *SMTP) Idle() bool {
@@ -295,6 +310,7 @@ func (s *SMTP) begin(ctx context.Context) (done func(), inner context.Context, e
 	if s.state.busy {
 		return nil, nil, ErrBusy
 	}
+	s.look()
 	s.state.busy = true
 	inner, cancel := context.WithCancelCause(ctx)
 	stop := func() {}

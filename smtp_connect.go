@@ -22,7 +22,7 @@ func (s *SMTP) Connect(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	if s.Connected() {
+	if s.state.connected.Load() {
 		return ErrConnected
 	}
 	return s.connect(ctx)
@@ -50,7 +50,7 @@ func (s *SMTP) connect(ctx context.Context) error {
 		s.release()
 		return err
 	}
-	s.state.conn = c
+	s.state.conn, s.state.opened = c, s.opening()
 	s.state.connected.Store(true)
 	security := c.Security()
 	s.state.security.Store(&security)
@@ -98,19 +98,51 @@ func (s *SMTP) release() {
 	}
 }
 
-// with runs f with an open session, which it opens and ends itself if there is none.
+// with runs f with an open session, which it opens and ends itself if there is none. How
+// that ends does not change what f has done.
 func (s *SMTP) with(ctx context.Context, f func(*Conn) error) error {
-	if s.Connected() {
+	if s.state.connected.Load() {
+		if err := s.unchanged(); err != nil {
+			return err
+		}
 		return f(s.state.conn)
 	}
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
 	err := f(s.state.conn)
-	if qerr := s.disconnect(ctx); err == nil && ctx.Err() != nil {
-		err = qerr
-	}
+	s.disconnect(ctx)
 	return err
+}
+
+// opened is what cannot change while connected.
+type opened struct {
+	server, localHost     string
+	port, localPort, line int
+}
+
+func (s *SMTP) opening() opened {
+	return opened{s.MailServer, s.LocalHost, s.MailPort, s.LocalPort, s.MaxLineLength}
+}
+
+// unchanged refuses fields that were changed although the session is open.
+func (s *SMTP) unchanged() error {
+	was, is := s.state.opened, s.opening()
+	for _, c := range []struct {
+		name    string
+		changed bool
+	}{
+		{"MailServer", was.server != is.server},
+		{"MailPort", was.port != is.port},
+		{"LocalHost", was.localHost != is.localHost},
+		{"LocalPort", was.localPort != is.localPort},
+		{"MaxLineLength", was.line != is.line},
+	} {
+		if c.changed {
+			return &SettingError{Name: c.name, Err: ErrFrozen}
+		}
+	}
+	return nil
 }
 
 // endpoint puts the properties together.

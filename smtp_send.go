@@ -103,12 +103,10 @@ func (s *SMTP) ask(ctx context.Context, command fsm.Command, arg string, each fu
 		return nil
 	}
 	if command == fsm.Other {
-		if !s.Connected() {
+		if !s.state.connected.Load() {
 			return codec.Reply{}, ErrNotConnected
 		}
-		err = run(s.state.conn)
-	} else {
-		err = s.with(ctx, run)
 	}
+	err = s.with(ctx, run)
 	return r.Reply, err
 }

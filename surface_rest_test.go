@@ -1,3 +1,3 @@
 package parley_test
 
-var serverRows, authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows, methodRows rowTests
+var authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows, methodRows rowTests
