@@ -279,8 +279,8 @@ func (s *SMTP) Interrupt() {
 // many those were. Otherwise there are none.
 func (s *SMTP) DoEvents() int { return s.state.queue.Deliver() }
 
-// Reset ends any session and puts every field back to its default. Subscribers of Events
-// stay.
+// Reset ends any session, puts every property and setting back to its default and forgets
+// what the last session left, such as LastReply. Handlers and subscribers of Events stay.
 func (s *SMTP) Reset(ctx context.Context) error {
 	if err := s.Disconnect(ctx); err != nil {
 		return err
@@ -291,6 +291,10 @@ func (s *SMTP) Reset(ctx context.Context) error {
 	}
 	defer done()
 	s.Properties = Defaults()
+	s.state.lastReply.Store(nil)
+	s.state.local.Store(nil)
+	s.state.serverCert.Store(nil)
+	s.state.security.Store(nil)
 	return nil
 }
 

@@ -1,3 +1,3 @@
 package parley_test
 
-var authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows, methodRows rowTests
+var authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows rowTests

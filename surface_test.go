@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/parley-mail/parley"
+	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/internal/sink"
 	"github.com/parley-mail/parley/internal/smtptest"
 )
@@ -103,3 +104,5 @@ func reads(t *testing.T, s *parley.SMTP, name string) string {
 	}
 	return v
 }
+
+func secretOf(s string) auth.Secret { return auth.NewSecret(s) }
