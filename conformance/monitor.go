@@ -1,0 +1,372 @@
+package conformance
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// monitor watches both directions of a dialogue as a bystander: it knows the RFCs and
+// nothing of the engine. What the client may not say it notes as a fault, and it keeps
+// account of what a server has promised, against which the engine's words are held.
+type monitor struct {
+	lmtp   bool
+	secret bool // AUTH is allowed in clear
+	extra  bool // the caller has parameters of his own
+
+	faults []string
+
+	// The client's octets.
+	line    []byte
+	mode    clientMode
+	left    int64    // octets of the chunk still to come
+	dot     dotState // of the content
+	prev    byte
+	secure  bool
+	quit    bool
+	spoken  int64
+	greeted bool
+
+	// The server's octets.
+	reply   []byte
+	code    int    // worst code of the reply so far
+	dead    string // why nothing more can be matched
+	heard   int    // complete replies
+	offered map[string]string
+	hello   bool // EHLO or HELO was answered by 2yz
+	authed  bool
+	partial bool // octets of a line, or a reply that goes on
+
+	pending []owed
+	txs     []*witnessed
+	open    *witnessed // the transaction that MAIL has opened, as the client sees it
+	auth    bool       // a 334 is outstanding
+}
+
+type clientMode uint8
+
+const (
+	commands clientMode = iota
+	data
+	chunk
+)
+
+// owed is a command that was sent and not answered.
+type owed struct {
+	verb string
+	tx   *witnessed
+	rcpt int
+	last bool // BDAT LAST
+}
+
+// witnessed is a mail transaction as it was seen on the wire.
+type witnessed struct {
+	mail    int   // code that answered MAIL; 0: none
+	rcpts   []int // codes that answered RCPT
+	data    int   // code that answered DATA or refused a chunk
+	early   int   // a refusal while the content was being sent
+	ended   bool  // the end of the content was sent
+	answers []int // codes that answered it
+	dot     bool  // the 354 was moot: only "." may follow
+	rset    bool
+}
+
+// accepted returns how many recipients were accepted so far.
+func (w *witnessed) accepted() int {
+	n := 0
+	for _, code := range w.rcpts {
+		if code/100 == 2 {
+			n++
+		}
+	}
+	return n
+}
+
+// word returns the code that decided about recipient i after the end of the content, or 0.
+func (w *witnessed) word(i int, lmtp bool) int {
+	if i >= len(w.rcpts) || w.rcpts[i]/100 != 2 {
+		return 0
+	}
+	n := 0
+	if lmtp {
+		for _, code := range w.rcpts[:i] {
+			if code/100 == 2 {
+				n++
+			}
+		}
+	}
+	if n >= len(w.answers) {
+		return 0
+	}
+	return w.answers[n]
+}
+
+func (m *monitor) fault(format string, args ...any) {
+	if len(m.faults) < 10 {
+		m.faults = append(m.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// sent takes octets of the client.
+func (m *monitor) sent(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	m.spoken += int64(len(p))
+	switch {
+	case m.dead != "":
+		m.fault("the client says %.60q after %s", p, m.dead)
+		return
+	case !m.greeted:
+		m.fault("the client says %.60q before the greeting", p)
+	}
+	for len(p) > 0 {
+		switch m.mode {
+		case data:
+			p = p[m.takeData(p):]
+		case chunk:
+			n := min(m.left, int64(len(p)))
+			m.left -= n
+			p = p[n:]
+			if m.left == 0 {
+				m.mode = commands
+			}
+		default:
+			i := bytes.IndexByte(p, '\n')
+			if i < 0 {
+				m.line = append(m.line, p...)
+				return
+			}
+			line := append(m.line, p[:i+1]...)
+			p = p[i+1:]
+			m.command(line)
+			m.line = m.line[:0]
+		}
+	}
+}
+
+// Where takeData is in a line of content.
+type dotState uint8
+
+const (
+	lineStart dotState = iota
+	lineDot            // "." at the front
+	lineDotCR          // ".\r"
+	lineMid
+)
+
+// takeData takes octets of content up to the line that ends it, and returns how many.
+func (m *monitor) takeData(p []byte) int {
+	for i, b := range p {
+		switch {
+		case b == '\n' && m.prev != '\r':
+			m.fault("a bare LF in the content")
+		case b != '\n' && m.prev == '\r':
+			m.fault("a bare CR in the content")
+		}
+		ends := m.dot == lineDotCR && b == '\n'
+		switch {
+		case b == '\n' && m.prev == '\r':
+			m.dot = lineStart
+		case m.dot == lineStart && b == '.':
+			m.dot = lineDot
+		case m.dot == lineDot && b == '\r':
+			m.dot = lineDotCR
+		default:
+			m.dot = lineMid
+		}
+		m.prev = b
+		tx := m.open
+		if ends {
+			if tx != nil {
+				tx.ended = !tx.dot
+			}
+			m.pending = append(m.pending, owed{verb: ".", tx: tx})
+			m.mode, m.open = commands, nil
+			return i + 1
+		}
+		if tx != nil && tx.dot && m.dot == lineMid {
+			m.fault("content behind a 354 for nobody")
+			tx.dot = false
+		}
+	}
+	return len(p)
+}
+
+// needsKeyword is what must be offered before a parameter may be used.
+var needsKeyword = map[string]string{
+	"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8", "RET": "DSN", "ENVID": "DSN", "NOTIFY": "DSN", "ORCPT": "DSN",
+	"BY": "DELIVERBY", "HOLDFOR": "FUTURERELEASE", "HOLDUNTIL": "FUTURERELEASE", "MT-PRIORITY": "MT-PRIORITY",
+	"AUTH": "AUTH", "REQUIRETLS": "REQUIRETLS",
+}
+
+// command takes a whole line that is no content.
+func (m *monitor) command(line []byte) {
+	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
+	switch {
+	case !ok:
+		m.fault("the line %.60q does not end by CRLF", line)
+	case bytes.ContainsAny(text, "\r\x00"):
+		m.fault("CR or NUL inside %.60q", line)
+	case m.quit:
+		m.fault("%.60q after QUIT", text)
+	}
+	if m.auth {
+		m.auth = false
+		m.push(owed{verb: "334"})
+		return
+	}
+	if n := len(text); n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') {
+		m.fault("a blank at the end of %.60q", text)
+	}
+	verb, arg, _ := strings.Cut(string(text), " ")
+	if len(text) > 512-2 && (m.offered == nil || verb != "MAIL" && verb != "RCPT") {
+		m.fault("a command line of %d octets", len(line))
+	}
+	m.pipelined(verb)
+	switch verb {
+	case "EHLO", "LHLO", "HELO":
+		if m.open != nil {
+			m.open = nil
+		}
+	case "STARTTLS":
+		switch _, offered := m.offered["STARTTLS"]; {
+		case !offered:
+			m.fault("STARTTLS is not offered")
+		case m.secure:
+			m.fault("STARTTLS inside TLS")
+		case m.open != nil:
+			m.fault("STARTTLS inside a mail transaction")
+		}
+	case "AUTH":
+		m.authLine(arg)
+	case "MAIL", "SEND", "SOML", "SAML":
+		if m.open != nil {
+			m.fault("%s while a mail transaction is open", verb)
+		}
+		if !m.hello {
+			m.fault("%s before EHLO or HELO is accepted", verb)
+		}
+		m.open = &witnessed{}
+		m.txs = append(m.txs, m.open)
+		m.params(arg, "FROM:")
+	case "RCPT":
+		if m.open == nil {
+			m.fault("RCPT without MAIL")
+			m.open = &witnessed{}
+		}
+		m.open.rcpts = append(m.open.rcpts, 0)
+		m.params(arg, "TO:")
+		m.push(owed{verb: verb, tx: m.open, rcpt: len(m.open.rcpts) - 1})
+		return
+	case "DATA":
+		if m.open == nil || len(m.open.rcpts) == 0 {
+			m.fault("DATA without RCPT")
+		}
+		if arg != "" {
+			m.fault("DATA has an argument")
+		}
+	case "BDAT":
+		m.bdat(arg)
+		return
+	case "RSET":
+		if m.open != nil {
+			m.open.rset = true
+		}
+		m.open = nil
+	case "QUIT":
+		m.quit = true
+	}
+	m.push(owed{verb: verb, tx: m.open})
+}
+
+func (m *monitor) push(o owed) { m.pending = append(m.pending, o) }
+
+// lastOfGroup are the verbs that nothing may follow before the reply (RFC 2920 §3.1,
+// RFC 3207 §4, RFC 4954 §4).
+var lastOfGroup = map[string]bool{
+	"EHLO": true, "HELO": true, "LHLO": true, "STARTTLS": true, "AUTH": true, "DATA": true, "VRFY": true, "EXPN": true, "NOOP": true, "QUIT": true, "HELP": true,
+}
+
+func (m *monitor) pipelined(verb string) {
+	if len(m.pending) == 0 {
+		return
+	}
+	if _, ok := m.offered["PIPELINING"]; !ok {
+		m.fault("%s is sent before %s is answered, and PIPELINING is not offered", verb, m.pending[0].verb)
+	}
+	if last := m.pending[len(m.pending)-1].verb; lastOfGroup[last] {
+		m.fault("%s behind %s in one group", verb, last)
+	}
+}
+
+// reveals are the mechanisms that show the secret to whoever listens.
+var reveals = map[string]bool{"PLAIN": true, "LOGIN": true, "XOAUTH2": true, "OAUTHBEARER": true}
+
+func (m *monitor) authLine(arg string) {
+	list, offered := m.offered["AUTH"]
+	mech, _, _ := strings.Cut(arg, " ")
+	switch {
+	case !offered:
+		m.fault("AUTH is not offered")
+	case !strings.Contains(" "+strings.ToUpper(list)+" ", " "+mech+" "):
+		m.fault("AUTH %s is not offered", mech)
+	case m.authed:
+		m.fault("AUTH after a successful one")
+	case m.open != nil:
+		m.fault("AUTH inside a mail transaction")
+	case !m.secure && !m.secret && reveals[mech]:
+		m.fault("AUTH %s on a clear link", mech)
+	}
+}
+
+// params looks at the path and the parameters of MAIL and RCPT.
+func (m *monitor) params(arg, prefix string) {
+	rest, ok := strings.CutPrefix(arg, prefix+"<")
+	end := strings.LastIndexByte(rest, '>')
+	if !ok || end < 0 {
+		m.fault("%.60q is no %s<path>", arg, prefix)
+		return
+	}
+	for param := range strings.FieldsSeq(rest[end+1:]) {
+		key, value, _ := strings.Cut(param, "=")
+		need, known := needsKeyword[key]
+		if value == "BINARYMIME" {
+			need = "BINARYMIME"
+		}
+		if _, offered := m.offered[need]; known && !offered || !known && !m.extra {
+			m.fault("parameter %s, and %s is not offered", param, need)
+		}
+	}
+}
+
+func (m *monitor) bdat(arg string) {
+	size, last, _ := strings.Cut(arg, " ")
+	n, err := strconv.ParseInt(size, 10, 64)
+	if _, offered := m.offered["CHUNKING"]; !offered {
+		m.fault("BDAT, and CHUNKING is not offered")
+	}
+	if err != nil || last != "" && last != "LAST" {
+		m.fault("BDAT %.60q", arg)
+	}
+	tx := m.open
+	if tx == nil || len(tx.rcpts) == 0 {
+		m.fault("BDAT without RCPT")
+	}
+	m.push(owed{verb: "BDAT", tx: tx, last: last == "LAST"})
+	if m.left = n; n > 0 {
+		m.mode = chunk
+	}
+	if last == "LAST" {
+		if tx != nil {
+			tx.ended = true
+		}
+		m.open = nil
+	}
+}
+
+// secured says that TLS is there: everything learnt before is void (RFC 3207 §4.2).
+func (m *monitor) secured() {
+	m.secure, m.hello, m.authed, m.offered = true, false, false, nil
+}
