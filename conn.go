@@ -64,7 +64,7 @@ func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
 	cfg.Authenticate = e.Credentials != nil
 	cfg.ID = sessions.Add(1)
 	if e.Events != nil {
-		cfg.Events = &trail{bus: e.Events}
+		cfg.Events = &trail{bus: e.Events, firewall: e.firewall}
 	}
 	c := &Conn{endpoint: e, session: session.New(cfg)}
 	if err := c.open(ctx); err != nil {

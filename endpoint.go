@@ -70,6 +70,8 @@ type Endpoint struct {
 	MaxRate int64
 
 	Events *events.Bus // nil: nobody listens
+
+	firewall func() bool // whether the connection that was made goes through a proxy; for ConnectionStatus
 }
 
 const (

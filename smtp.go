@@ -144,7 +144,11 @@ type smtpState struct {
 	opened    opened // what conn was opened with
 	machine   *fsm.Looplab
 	queue     events.Queue
-	required  []bool // of the message being sent
+	queueing  sync.Once // sets the queue up
+	required  []bool    // of the message being sent
+	moot      bool      // its sender was refused, so that what is said of recipients counts for nothing
+
+	firewalled bool // the last connection went through a firewall
 
 	connected    atomic.Bool
 	local        atomic.Pointer[string]
@@ -277,7 +281,7 @@ func (s *SMTP) Interrupt() {
 
 // DoEvents calls the handlers for the events that QueueEvents has kept, and returns how
 // many those were. Otherwise there are none.
-func (s *SMTP) DoEvents() int { return s.state.queue.Deliver() }
+func (s *SMTP) DoEvents() int { return s.eventQueue().Deliver() }
 
 // Reset ends any session, puts every property and setting back to its default and forgets
 // what the last session left, such as LastReply. Handlers and subscribers of Events stay.

@@ -187,7 +187,7 @@ func (s *SMTP) endpoint() (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Dialer = dialer
+	e.Dialer, e.firewall = dialer, func() bool { return s.state.firewalled }
 	return e, nil
 }
 

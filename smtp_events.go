@@ -9,18 +9,33 @@ import (
 // listen subscribes the handlers for the length of one method, behind what the class
 // keeps for itself.
 func (s *SMTP) listen() (cancel func()) {
-	own := s.Events.Subscribe(events.Of(events.KindReplyReceived, events.KindClosed, events.KindRecipientRefused), s.note)
+	own := s.Events.Subscribe(events.Of(events.KindReplyReceived, events.KindClosed, events.KindSenderRefused, events.KindRecipientRefused), s.note)
 	set := s.handled()
+	if s.bodiless() {
+		set &^= transferKinds
+	}
 	if set == 0 {
 		return own
 	}
 	handle := s.dispatch
 	if s.QueueEvents {
-		s.state.queue.Handle = s.dispatch
+		s.eventQueue()
 		handle = s.keep
 	}
 	hooks := s.Events.Subscribe(set, handle)
 	return func() { own(); hooks() }
+}
+
+// bodiless reports whether the message is a header section only: there is nothing to
+// transfer then.
+func (s *SMTP) bodiless() bool {
+	return s.MessageText == "" && s.HTML == "" && len(s.Attachments) == 0 && len(s.Message) == 0 && s.MessageStream == nil
+}
+
+// eventQueue returns the queue of QueueEvents.
+func (s *SMTP) eventQueue() *events.Queue {
+	s.state.queueing.Do(func() { s.state.queue.Handle = s.dispatch })
+	return &s.state.queue
 }
 
 // note keeps what LastReply and Connected tell, and makes Error events of recipients that
@@ -39,7 +54,12 @@ func (s *SMTP) note(e events.Event) {
 		s.state.lastReply.Store(&text)
 	case *events.Closed:
 		s.state.connected.Store(false)
+	case *events.SenderRefused:
+		s.state.moot = true
 	case *events.RecipientRefused:
+		if s.state.moot {
+			return
+		}
 		if e.Index >= len(s.state.required) || !s.state.required[e.Index] {
 			s.Events.Publish(&events.Error{Meta: e.Meta, ErrorCode: codeRefused, Description: e.Path + ": " + e.Reply.String()})
 		}

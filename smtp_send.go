@@ -47,7 +47,7 @@ func (s *SMTP) send(ctx context.Context, verb fsm.Command) (result *Result, err 
 	}
 	m.Verb = verb
 	err = s.with(ctx, func(c *Conn) error {
-		s.state.required = m.Required
+		s.state.required, s.state.moot = m.Required, false
 		defer func() { s.state.required = nil }()
 		result, err = c.Deliver(ctx, m)
 		if result != nil {

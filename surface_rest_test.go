@@ -1,3 +1,3 @@
 package parley_test
 
-var authRows, firewallRows, tlsRows, shapeRows, socketRows, eventRows rowTests
+var authRows, tlsRows, shapeRows, socketRows rowTests

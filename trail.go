@@ -11,7 +11,12 @@ import (
 
 // trail stands between a session and the bus: it passes the engine's own events on
 // and makes the documented ones of them, for who listens to those.
-type trail struct{ bus *events.Bus }
+type trail struct {
+	bus       *events.Bus
+	firewall  func() bool // whether the connection goes through one; nil: no
+	connected bool
+	secured   bool
+}
 
 // sources are the engine's events that a documented one is made of.
 var sources = []struct {
@@ -78,25 +83,35 @@ func replyLine(r *codec.Reply, i int) string {
 	return strconv.Itoa(r.Code) + sep + string(r.Lines[i])
 }
 
+// status tells how the connection fares. A connection that could not be made is complete
+// with a code that is not 0.
 func (t *trail) status(e events.Event) {
 	say := func(what string, code int, text string) {
 		t.bus.Publish(&events.ConnectionStatus{Meta: *e.About(), ConnectionEvent: what, StatusCode: code, Description: text})
 	}
 	switch e := e.(type) {
 	case *events.Connected:
+		t.connected = true
 		say("Remote host connection complete", 0, e.Address)
 	case *events.Secured:
+		t.secured = true
 		say("TLS handshake complete", 0, tls.VersionName(e.Version))
 	case *events.Closed:
-		if e.Err == nil {
-			say("Remote host disconnected", 0, "OK")
+		code, text := 0, "OK"
+		if e.Err != nil {
+			code, text = ErrorCode(e.Err), e.Err.Error()
+		}
+		if !t.connected {
+			say("Remote host connection complete", code, text)
 			return
 		}
-		code := 1
-		if err := asError(ErrTransport, e.Err); err.Reply != nil {
-			code = err.Reply.Code
+		say("Remote host disconnected", code, text)
+		if t.secured {
+			say("TLS connection broken", 0, "OK")
 		}
-		say("Remote host disconnected", code, e.Err.Error())
+		if t.firewall != nil && t.firewall() {
+			say("Firewall host disconnected", 0, "OK")
+		}
 	}
 }
 
