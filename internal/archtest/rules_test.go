@@ -21,10 +21,12 @@ var ours = []row{
 	{"session", "events", "event types only: a session fills a queue, the driver publishes"},
 
 	{"transport/...", "transport", "proxies, engines and test links are Conns and Dialers"},
+	{"transport/internal/tlstest", "transport/mem", "its servers are in memory"},
 
 	{".", "session", "the driver owns one"},
 	{".", "transport", "the driver owns one"},
 	{".", "transport/...", "the settings name proxies, engines and recorders"},
+	{".", "queue", "the class has a spool; it sends through an interface of its own"},
 	{".", "fsm", "errors say in which state; an option chooses the machine"},
 	{".", "codec", "errors carry replies and anomalies"},
 	{".", "auth", "credentials and policy are settings"},
