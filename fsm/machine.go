@@ -39,29 +39,16 @@ func (m *Compiled) Fire(i Input) (State, error) {
 }
 
 // Next returns where i leads from s, and whether the table has such a row.
-func Next(s State, i Input) (State, bool) {
-	if s >= numStates || i >= numInputs {
-		return s, false
-	}
-	to := table.next[s][i]
-	return to, to != none
-}
+func Next(s State, i Input) (State, bool) { return table.Next(s, i) }
 
 // May reports whether c may be sent by a client that stands in s. What may only be
 // answered there, having been sent before, may not.
-func May(s State, c Command) bool {
-	return s < numStates && c < numCommands && table.sendable[s]&(1<<c) != 0
-}
+func May(s State, c Command) bool { return table.May(s, c) }
 
 // Fold returns where a client that stands in s will stand when c has got the reply
 // it hopes for. It is how the sender's cursor runs ahead of the replies. A command
 // with no such row, because s is already beside the plan, leaves s as it is.
-func Fold(s State, c Command) State {
-	if to, ok := Next(s, On(c, c.Expect())); ok {
-		return to
-	}
-	return s
-}
+func Fold(s State, c Command) State { return table.Fold(s, c) }
 
 // Edge is one legal pair of state and input, and where it leads.
 type Edge struct {
@@ -88,19 +75,69 @@ func Edges() []Edge {
 // none marks the pairs for which the table has no row.
 const none = Fault
 
-// compiled is the table as arrays.
-type compiled struct {
+// Table is a set of rows made ready to be looked up. There is one that speaks SMTP,
+// [Standard]; others are made by [Compile], to find out whether the tests of a client
+// would notice that a row is wrong.
+type Table struct {
 	next     [numStates][numInputs]State
 	refs     [numStates][numInputs]string
 	sendable [numStates]uint32 // bit c: command c may be sent here
 }
 
-var table = compile(exchanges, jumps)
+var table = Compile(exchanges, jumps)
 
-// compile fills the arrays. Two rows for one pair are a mistake in the table: it
+// Standard returns the table of this package, which must not be changed.
+func Standard() *Table { return table }
+
+// Next returns where i leads from s, and whether the table has such a row.
+func (t *Table) Next(s State, i Input) (State, bool) {
+	if s >= numStates || i >= numInputs {
+		return s, false
+	}
+	to := t.next[s][i]
+	return to, to != none
+}
+
+// May reports whether c may be sent in s.
+func (t *Table) May(s State, c Command) bool {
+	return s < numStates && c < numCommands && t.sendable[s]&(1<<c) != 0
+}
+
+// Fold returns where a client that stands in s will stand when c has got the reply it
+// hopes for; s, if there is no such row.
+func (t *Table) Fold(s State, c Command) State {
+	if to, ok := t.Next(s, On(c, c.Expect())); ok {
+		return to
+	}
+	return s
+}
+
+// Machine returns a machine in Idle that runs on t.
+func (t *Table) Machine() Machine { return &cursor{table: t} }
+
+// cursor is one session's state in a table.
+type cursor struct {
+	table *Table
+	state State
+}
+
+// State returns the current state.
+func (m *cursor) State() State { return m.state }
+
+// Fire implements [Machine].
+func (m *cursor) Fire(i Input) (State, error) {
+	to, ok := m.table.Next(m.state, i)
+	if !ok {
+		return m.state, &IllegalError{m.state, i}
+	}
+	m.state = to
+	return to, nil
+}
+
+// Compile makes a table of rows. Two rows for one pair are a mistake in them: it
 // panics, since the last one would win in silence.
-func compile(exchanges []Exchange, jumps []Jump) *compiled {
-	t := &compiled{}
+func Compile(exchanges []Exchange, jumps []Jump) *Table {
+	t := &Table{}
 	for s := range t.next {
 		for i := range t.next[s] {
 			t.next[s][i] = none

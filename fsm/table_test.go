@@ -324,3 +324,30 @@ func TestNamesOfWhatIsUnknown(t *testing.T) {
 		t.Errorf("421 is of class %v", got)
 	}
 }
+
+// A table made of the rows of this package is the table of this package, and a machine
+// on it is a Compiled.
+func TestCompileStandard(t *testing.T) {
+	table := fsm.Compile(fsm.Exchanges(), fsm.Jumps())
+	for _, s := range fsm.States() {
+		for _, i := range fsm.Inputs() {
+			to, ok := table.Next(s, i)
+			if want, legal := fsm.Next(s, i); to != want || ok != legal {
+				t.Errorf("%v in %v leads to %v, %v; want %v, %v", i, s, to, ok, want, legal)
+			}
+		}
+		for _, c := range fsm.Commands() {
+			if table.May(s, c) != fsm.May(s, c) || table.Fold(s, c) != fsm.Fold(s, c) {
+				t.Errorf("%v in %v: May or Fold differ", c, s)
+			}
+		}
+	}
+	m, want := table.Machine(), &fsm.Compiled{}
+	for _, i := range []fsm.Input{fsm.Dial, fsm.Secured, fsm.Up, fsm.On(fsm.Connect, fsm.Positive), fsm.Lost} {
+		a, err := m.Fire(i)
+		b, wantErr := want.Fire(i)
+		if a != b || m.State() != want.State() || (err == nil) != (wantErr == nil) {
+			t.Errorf("%v: %v, %v; want %v, %v", i, a, err, b, wantErr)
+		}
+	}
+}

@@ -22,7 +22,8 @@ type Config struct {
 
 	Strict   bool         // oddities of the server end the session instead of being noted
 	Limits   codec.Limits // on what the server may send; zero: the codec's defaults
-	Machine  fsm.Machine  // in fsm.Idle; nil: a compiled one
+	Machine  fsm.Machine  // in fsm.Idle; nil: one of Table
+	Table    *fsm.Table   // what may be sent where; nil: fsm.Standard. Tests of tests have others
 	Data     DataMode     // how content is sent
 	Serial   bool         // no PIPELINING, even if offered
 	Window   int          // octets of commands in flight at once under PIPELINING; 0: 4096 (RFC 2920 §3.1)

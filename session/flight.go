@@ -59,9 +59,9 @@ func (f *flight) reset() {
 
 // fold returns where the sender stands if every command in flight gets the reply it
 // hopes for.
-func (f *flight) fold(s fsm.State) fsm.State {
+func (f *flight) fold(t *fsm.Table, s fsm.State) fsm.State {
 	for i := range f.n {
-		s = fsm.Fold(s, f.at(i).cmd)
+		s = t.Fold(s, f.at(i).cmd)
 	}
 	return s
 }

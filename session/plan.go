@@ -275,7 +275,7 @@ func (s *Session) pipelining() bool { return s.ext.Pipelining && !s.cfg.Serial }
 // may reports whether cmd, n octets long, may be sent now: the table allows it where
 // the sender stands, and nothing in flight forbids it.
 func (s *Session) may(cmd fsm.Command, n int) bool {
-	if !fsm.May(s.ahead, cmd) {
+	if !s.table.May(s.ahead, cmd) {
 		return false
 	}
 	if s.flight.empty() {
@@ -305,5 +305,5 @@ func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt int, end int64) {
 	if tx != nil {
 		tx.owed++
 	}
-	s.ahead = fsm.Fold(s.ahead, cmd)
+	s.ahead = s.table.Fold(s.ahead, cmd)
 }

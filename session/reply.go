@@ -33,7 +33,7 @@ func (s *Session) reply(r *codec.Reply) {
 		s.violate(codec.LateGreeting, "this is no answer to "+cmd.String(), r)
 		return
 	}
-	if _, legal := fsm.Next(s.state, fsm.On(cmd, class)); !legal {
+	if _, legal := s.table.Next(s.state, fsm.On(cmd, class)); !legal {
 		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
 		return
 	}
@@ -51,7 +51,7 @@ func (s *Session) reply(r *codec.Reply) {
 		return
 	}
 	if class != cmd.Expect() {
-		s.ahead = s.flight.fold(s.state)
+		s.ahead = s.flight.fold(s.table, s.state)
 	}
 	if p.tx != nil && p.tx.over(s.state) {
 		s.finish(p.tx)

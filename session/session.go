@@ -13,6 +13,7 @@ import (
 type Session struct {
 	cfg     Config
 	machine fsm.Machine
+	table   *fsm.Table
 	state   fsm.State // the machine's
 	ahead   fsm.State // where the sender stands; see package comment
 	flight  flight
@@ -90,10 +91,16 @@ func New(cfg Config) *Session {
 	if cfg.Stop.After != PhaseNone {
 		cfg.Serial, cfg.Overlap = true, 0
 	}
-	if cfg.Machine == nil {
-		cfg.Machine = &fsm.Compiled{}
+	switch {
+	case cfg.Table == nil:
+		cfg.Table = fsm.Standard()
+		if cfg.Machine == nil {
+			cfg.Machine = &fsm.Compiled{}
+		}
+	case cfg.Machine == nil:
+		cfg.Machine = cfg.Table.Machine()
 	}
-	s := &Session{cfg: cfg, machine: cfg.Machine, state: fsm.Idle, ahead: fsm.Idle}
+	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle}
 	s.dec.Reset(cfg.Limits, cfg.Strict)
 	return s
 }
@@ -372,7 +379,7 @@ func (s *Session) Release() {
 func (s *Session) signal(i fsm.Input) bool {
 	ok := s.fire(i)
 	if ok {
-		s.ahead = s.flight.fold(s.state)
+		s.ahead = s.flight.fold(s.table, s.state)
 	}
 	return ok
 }
