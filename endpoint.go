@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/parley-mail/parley/auth"
@@ -170,7 +172,7 @@ func (e *Endpoint) link(conn transport.Conn) session.Link {
 	l := session.Link{Host: e.host(), Port: e.port(), Loopback: e.Network == "unix"}
 	if a := conn.RemoteAddr(); a != nil {
 		l.Address = a.String()
-		if ip, ok := a.(*net.TCPAddr); ok && ip.IP.IsLoopback() {
+		if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsLoopback() && isLoopback(l.Host) {
 			l.Loopback = true
 		}
 	}
@@ -181,6 +183,15 @@ func (e *Endpoint) link(conn transport.Conn) session.Link {
 		l.Binding = s.ChannelBinding
 	}
 	return l
+}
+
+// isLoopback reports whether a host is this machine by its very name. That the peer's
+// address is one of this machine does not suffice: it may be a proxy's.
+func isLoopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
 // timedOut reports whether err is a deadline that has passed.

@@ -109,7 +109,7 @@ type Properties struct {
 	Password              auth.Secret
 	AuthMechanism         AuthMechanism
 	AuthorizationIdentity auth.Secret // authorization identity; with XOAUTH2 "Bearer <token>"
-	AllowPlaintextAuth    bool        // let secrets out on a clear link
+	AllowPlaintextAuth    bool        // let secrets out on a clear link; to this machine they go anyway
 	Credentials           *auth.Credentials
 	AuthPolicy            auth.Policy
 

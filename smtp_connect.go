@@ -249,6 +249,7 @@ var mechanismNames = map[AuthMechanism][]string{
 func (s *SMTP) credentials(e *Endpoint) {
 	e.AuthPolicy = s.AuthPolicy
 	e.AuthPolicy.AllowPlaintext = e.AuthPolicy.AllowPlaintext || s.AllowPlaintextAuth
+	e.AuthPolicy.AllowLoopback = true
 	e.AuthPolicy.AllowUnverified = e.AuthPolicy.AllowUnverified || s.SSLAcceptAnyServerCert
 	if s.Credentials != nil {
 		e.Credentials = s.Credentials

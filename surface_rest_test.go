@@ -1,3 +1,3 @@
 package parley_test
 
-var authRows, tlsRows, shapeRows, socketRows rowTests
+var tlsRows, shapeRows, socketRows rowTests
