@@ -58,10 +58,7 @@ func (s *SMTP) sendEntry(ctx context.Context, e *queue.Entry) ([]queue.Outcome, 
 			return nil, err
 		}
 	}
-	m := &Mail{
-		Envelope: &e.Envelope, Content: e.Content, Verb: verbs[e.Verb], LineEnds: e.LineEnds, AsIs: e.AsIs,
-		MayDrop: session.Needs(e.MayDrop), Required: e.Required,
-	}
+	m := entryMail(e)
 	s.state.required = m.Required
 	defer func() { s.state.required = nil }()
 	r, err := s.state.conn.Deliver(ctx, m)
@@ -69,6 +66,51 @@ func (s *SMTP) sendEntry(ctx context.Context, e *queue.Entry) ([]queue.Outcome, 
 		return nil, err
 	}
 	return queueOutcomes(r), err
+}
+
+// QueueSender sends the messages of a queue to one server, over one connection that it
+// opens when it is needed and again when it has ended between two messages. It is for one
+// goroutine.
+type QueueSender struct {
+	Endpoint *Endpoint
+	conn     *Conn
+}
+
+// Open opens the connection now, so that no file is touched if there is none to be had.
+func (q *QueueSender) Open(ctx context.Context) error {
+	if q.conn != nil && q.conn.Session().Open() {
+		return nil
+	}
+	conn, err := Dial(ctx, q.Endpoint)
+	q.conn = conn
+	return err
+}
+
+// Send implements queue.Sender.
+func (q *QueueSender) Send(ctx context.Context, e *queue.Entry) ([]queue.Outcome, error) {
+	if err := q.Open(ctx); err != nil {
+		return nil, err
+	}
+	r, err := q.conn.Deliver(ctx, entryMail(e))
+	if r == nil {
+		return nil, err
+	}
+	return queueOutcomes(r), err
+}
+
+// Close says QUIT if there is a connection.
+func (q *QueueSender) Close(ctx context.Context) error {
+	if q.conn == nil {
+		return nil
+	}
+	return q.conn.Quit(ctx)
+}
+
+func entryMail(e *queue.Entry) *Mail {
+	return &Mail{
+		Envelope: &e.Envelope, Content: e.Content, Verb: verbs[e.Verb], LineEnds: e.LineEnds, AsIs: e.AsIs,
+		MayDrop: session.Needs(e.MayDrop), Required: e.Required,
+	}
 }
 
 var verbs = map[string]fsm.Command{"SEND": fsm.Send, "SOML": fsm.Soml, "SAML": fsm.Saml}
