@@ -94,6 +94,10 @@ func shake(ctx context.Context, conn *utls.UConn, h *hello) (err error) {
 		if err := conn.ApplyPreset(h.spec); err != nil {
 			return err
 		}
+		// A hybrid share alone leaves no curve's key behind; the library insists on one.
+		if k := conn.HandshakeState.State13.KeyShareKeys; k != nil && k.Ecdhe == nil {
+			k.Ecdhe = k.MlkemEcdhe
+		}
 	}
 	return conn.HandshakeContext(ctx)
 }
