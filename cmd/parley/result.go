@@ -152,3 +152,9 @@ func (o *outcome) write(w io.Writer) {
 		fmt.Fprintf(w, "%s  %s  %s\n", shade(fmt.Sprintf("%-8s", r.Status)), escape(r.Path.String()), p.dim(why))
 	}
 }
+
+func jsonTo(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -29,6 +29,7 @@ type sendFlags struct {
 	quitAfter string
 	dropAfter string
 	progress  string
+	set       []string
 }
 
 // phases are where a session can be stopped on purpose.
@@ -66,6 +67,7 @@ it again may deliver it twice.`,
 	choice(cmd, fl, &f.verb, "verb", "mail", "the command that begins the transaction", "mail", "send", "soml", "saml")
 	choice(cmd, fl, &f.quitAfter, "quit-after", "", "say QUIT after this phase", append([]string{""}, phases...)...)
 	choice(cmd, fl, &f.dropAfter, "drop-after", "", "close without a word after this phase", append([]string{""}, phases...)...)
+	f.addSet(cmd)
 	choice(cmd, fl, &f.progress, "progress", "auto", "show progress on standard error", "auto", "always", "never")
 	return cmd
 }
@@ -87,6 +89,12 @@ func (f *sendFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.stopPhase(e); err != nil {
+		return err
+	}
+	if len(f.set) > 0 {
+		return f.runClass(ctx, cmd, e, m)
+	}
 	bar := f.bar(m)
 	if bar != nil {
 		e.Events.Subscribe(events.Of(events.KindTransfer, events.KindEndTransfer), bar.handle)
@@ -94,9 +102,6 @@ func (f *sendFlags) run(cmd *cobra.Command, args []string) error {
 	o := &outcome{flags: &f.serverFlags, id: f.id}
 	for i := range m.Envelope.Recipients {
 		o.to = append(o.to, m.Envelope.Recipients[i].Path.String())
-	}
-	if err := f.stopPhase(e); err != nil {
-		return err
 	}
 	o.conn, err = parley.Dial(ctx, e)
 	if err == nil {
@@ -205,6 +210,7 @@ type messageFlags struct {
 	requireTLS, asIs, refuseBad bool
 	dropDSN                     bool
 	id                          string
+	message                     *mail.Message // what was composed; nil: it was read
 }
 
 func (f *messageFlags) add(cmd *cobra.Command) {
@@ -339,7 +345,7 @@ func (f *messageFlags) compose(msg *mail.Message) error {
 	if err := msg.Seal(); err != nil {
 		return err
 	}
-	f.id = msg.MessageID
+	f.id, f.message = msg.MessageID, msg
 	return nil
 }
 

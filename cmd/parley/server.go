@@ -349,30 +349,37 @@ func (f *serverFlags) route(e *parley.Endpoint) error {
 // see is everything that lets the user watch.
 func (f *serverFlags) see(e *parley.Endpoint) error {
 	e.Events = &events.Bus{}
-	f.tracer = newTracer(io.Discard, false)
-	if f.trace {
-		f.tracer = newTracer(os.Stderr, f.verbose)
-	}
-	e.Events.Subscribe(traced, f.tracer.handle)
-	e.Events.Subscribe(events.Of(events.KindAnomaly), func(ev events.Event) {
-		f.anomalies = append(f.anomalies, ev.(*events.Anomaly).What.String())
-	})
 	if f.events != "" {
 		file, err := os.OpenFile(f.events, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		f.eventsFile = file
-		var line []byte
-		e.Events.Subscribe(events.All, func(ev events.Event) {
-			line = append(events.AppendJSON(line[:0], ev), '\n')
-			file.Write(line)
-		})
 	}
+	f.watch(e.Events)
 	if f.record != "" {
 		e.Dialer = record.Dialer(e.Dialer, &f.log)
 	}
 	return nil
+}
+
+// watch subscribes what the user wants to see.
+func (f *serverFlags) watch(bus *events.Bus) {
+	f.tracer = newTracer(io.Discard, false)
+	if f.trace {
+		f.tracer = newTracer(os.Stderr, f.verbose)
+	}
+	bus.Subscribe(traced, f.tracer.handle)
+	bus.Subscribe(events.Of(events.KindAnomaly), func(ev events.Event) {
+		f.anomalies = append(f.anomalies, ev.(*events.Anomaly).What.String())
+	})
+	if f.eventsFile != nil {
+		var line []byte
+		bus.Subscribe(events.All, func(ev events.Event) {
+			line = append(events.AppendJSON(line[:0], ev), '\n')
+			f.eventsFile.Write(line)
+		})
+	}
 }
 
 // done writes what was recorded.
