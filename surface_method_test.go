@@ -182,8 +182,10 @@ var methodRows = rowTests{
 		sets(t, s, "Cc=c@y.example", "BCc=d@y.example", "ReplyTo=r@x.example", "OtherHeaders=X: y", "Importance=1", "Priority=1", "Sensitivity=1",
 			"ReadReceiptTo=r@x.example", "DeliveryNotificationTo=r@x.example", "ReturnPath=<>", "MessageDate=", "MessageId=", "User=alice", "Timeout=7")
 		s.ResetHeaders()
-		for _, name := range []string{"From", "SendTo", "Cc", "BCc", "Subject", "ReplyTo", "OtherHeaders", "Importance", "Priority", "Sensitivity",
-			"ReadReceiptTo", "DeliveryNotificationTo", "MessageRecipients", "ReturnPath", "MessageDate", "MessageId"} {
+		for _, name := range []string{
+			"From", "SendTo", "Cc", "BCc", "Subject", "ReplyTo", "OtherHeaders", "Importance", "Priority", "Sensitivity",
+			"ReadReceiptTo", "DeliveryNotificationTo", "MessageRecipients", "ReturnPath", "MessageDate", "MessageId",
+		} {
 			if got, want := reads(t, s, name), reads(t, parley.New(), name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
