@@ -92,8 +92,8 @@ var settings = []Setting{
 	row("ProxyExceptionsList", config, text(func(s *SMTP) *string { return &s.Firewall.Exceptions }), "", "", "Hosts reached without the proxy, separated by semicolons: names, .suffixes, addresses, prefixes."),
 
 	// TLS: when, and whom to trust.
-	row("SSLEnabled", property, flag(func(s *SMTP) *bool { return &s.SSLEnabled }), "False", "RFC 3207", "TLS, as SSLStartMode says, or automatic."),
-	row("SSLStartMode", property, choices(func(s *SMTP) *SSLStartMode { return &s.SSLStartMode }, choiceOf[SSLStartMode]{SSLAutomatic, 0, "automatic"}, choiceOf[SSLStartMode]{SSLImplicit, 1, "implicit"}, choiceOf[SSLStartMode]{SSLExplicit, 2, "explicit"}, choiceOf[SSLStartMode]{SSLNone, 3, "none"}), "3", "RFC 8314 §3.3", "When TLS begins; automatic is STARTTLS on 25 and 587, at once on other ports."),
+	row("SSLEnabled", property, tlsEnabled, "False", "RFC 3207", "TLS, as SSLStartMode says, or automatic. No is SSLStartMode none."),
+	row("SSLStartMode", property, startMode, "3", "RFC 8314 §3.3", "When TLS begins; automatic is STARTTLS on 25 and 587, at once on other ports. None is SSLEnabled no."),
 	row("SSLAcceptServerCert", property, text(func(s *SMTP) *string { return &s.SSLAcceptServerCert }), "", "", "A certificate, PEM or base64, that is accepted whatever else is wrong with it."),
 	row("SSLAcceptAnyServerCert", config, flag(func(s *SMTP) *bool { return &s.SSLAcceptAnyServerCert }), "False", "", "Accept any certificate."),
 	row("SSLServerCert", property, readonly(serverCertLine), "", "RFC 5280", "The server's certificate of the last TLS connection."),
@@ -183,6 +183,34 @@ func hashName(r *Setting) {
 			return err
 		}
 		return plain(s, v)
+	}
+}
+
+// tlsEnabled and startMode are two sides of one thing.
+func tlsEnabled(r *Setting) {
+	flag(func(s *SMTP) *bool { return &s.SSLEnabled })(r)
+	plain := r.set
+	r.get = func(s *SMTP) string { return yesNo(s.SSLEnabled || s.SSLStartMode != SSLNone) }
+	r.set = func(s *SMTP, v string) error {
+		err := plain(s, v)
+		if err == nil && !s.SSLEnabled {
+			s.SSLStartMode = SSLNone
+		}
+		return err
+	}
+}
+
+func startMode(r *Setting) {
+	type m = choiceOf[SSLStartMode]
+	choices(func(s *SMTP) *SSLStartMode { return &s.SSLStartMode },
+		m{SSLAutomatic, 0, "automatic"}, m{SSLImplicit, 1, "implicit"}, m{SSLExplicit, 2, "explicit"}, m{SSLNone, 3, "none"})(r)
+	plain := r.set
+	r.set = func(s *SMTP, v string) error {
+		err := plain(s, v)
+		if err == nil {
+			s.SSLEnabled = s.SSLStartMode != SSLNone
+		}
+		return err
 	}
 }
 

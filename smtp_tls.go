@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 
 // SSL holds the rows about TLS, under the names that such classes give them.
 type SSL struct {
-	SSLEnabled             bool // TLS as SSLStartMode says; with SSLNone as SSLAutomatic says
+	SSLEnabled             bool // TLS as SSLStartMode says, or automatic if that says none
 	SSLStartMode           SSLStartMode
 	SSLAcceptServerCert    string // this certificate, PEM or base64, is accepted whatever else is wrong
 	SSLAcceptAnyServerCert bool
@@ -49,16 +50,17 @@ type SSL struct {
 	sessions                 *transport.SessionCache
 }
 
-// SSLStartMode says when TLS begins, by the numbers of such classes.
+// SSLStartMode says when TLS begins. By its number in Config it is 0 automatic, 1 implicit,
+// 2 explicit and 3 none.
 type SSLStartMode uint8
 
-// The modes. Automatic means by the port: 465 implicit, 25 and 587 STARTTLS, others
-// implicit. That 587 is STARTTLS is a deliberate difference.
+// The modes. Automatic goes by the port: STARTTLS on 25 and 587, at once on every other.
+// That 587 is STARTTLS is a deliberate difference from such classes.
 const (
-	SSLAutomatic SSLStartMode = iota
-	SSLImplicit
-	SSLExplicit
-	SSLNone
+	SSLNone SSLStartMode = iota
+	SSLAutomatic
+	SSLImplicit // at once
+	SSLExplicit // STARTTLS or nothing
 )
 
 // Engine chooses the TLS engine.
@@ -166,7 +168,7 @@ func (s *SMTP) judge(c *transport.TLSConfig) func(transport.Peer) error {
 		case verdict != nil:
 			return verdict
 		}
-		return fmt.Errorf("the handler of SSLServerAuthentication refused it")
+		return errors.New("the handler of SSLServerAuthentication refused it")
 	}
 }
 
@@ -329,14 +331,15 @@ func (s *SMTP) forgive(c *transport.TLSConfig) error {
 	return nil
 }
 
+// defaultProtocols is TLS 1.2 and 1.3, and leaves the matter to TLSConfig.
+const defaultProtocols = TLS12Bits | TLS13Bits
+
 func (s *SMTP) versions(c *transport.TLSConfig) error {
 	bits := s.SSLEnabledProtocols
-	if bits == 0 {
+	if bits == 0 || bits == defaultProtocols {
 		return nil
 	}
-	if bits&(12|48) != 0 && bits&(TLS10Bits|TLS11Bits|TLS12Bits|TLS13Bits) == 0 {
-		return fmt.Errorf("SSLEnabledProtocols: SSL 2 and SSL 3 are not spoken any more")
-	}
+	c.Versions = nil
 	for _, v := range []struct {
 		bits    int
 		version uint16
@@ -346,73 +349,92 @@ func (s *SMTP) versions(c *transport.TLSConfig) error {
 		}
 		bits &^= v.bits
 	}
-	if bits &^= 12 | 48; bits != 0 {
-		return fmt.Errorf("SSLEnabledProtocols: nobody knows the bits %d", bits)
+	const ssl = 12 | 48
+	switch {
+	case bits&^ssl != 0:
+		return fmt.Errorf("SSLEnabledProtocols: nobody knows the bits %d", bits&^ssl)
+	case len(c.Versions) == 0:
+		return errors.New("SSLEnabledProtocols: SSL 2 and SSL 3 are not spoken any more")
 	}
-	c.MinVersion = min(cmpVersion(c.MinVersion, c.Versions[0]), c.Versions[0])
+	c.MinVersion, c.MaxVersion = c.Versions[0], 0
 	return nil
 }
 
-func cmpVersion(v, def uint16) uint16 {
-	if v != 0 {
-		return v
-	}
-	return def
+// speaks reports whether TLS 1.3, or a version before it, is enabled.
+func (s *SMTP) speaks(bits int) bool {
+	return s.SSLEnabledProtocols == 0 || s.SSLEnabledProtocols&bits != 0
 }
 
+// suites are those that both lists admit.
 func (s *SMTP) suites(c *transport.TLSConfig) error {
-	if list := s.SSLEnabledCipherSuites; list != "" && list != "*" {
-		for name := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
-			id, err := transport.ParseCipherSuite(name)
-			if err != nil {
-				return fmt.Errorf("SSLEnabledCipherSuites: %w", err)
-			}
-			c.CipherSuites = append(c.CipherSuites, id)
-		}
-	}
 	if list := s.OpenSSLCipherList; list != "" && list != "DEFAULT" {
 		ids, err := transport.ParseCipherList(list)
 		if err != nil {
 			return fmt.Errorf("OpenSSLCipherList: %w", err)
 		}
-		c.CipherSuites = append(c.CipherSuites, ids...)
+		c.CipherSuites = ids
+	}
+	list := s.SSLEnabledCipherSuites
+	if list == "" || list == "*" {
+		return nil
+	}
+	var enabled []uint16
+	for name := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
+		id, err := transport.ParseCipherSuite(name)
+		if err != nil {
+			return fmt.Errorf("SSLEnabledCipherSuites: %w", err)
+		}
+		if !slices.Contains(enabled, id) {
+			enabled = append(enabled, id)
+		}
+	}
+	if len(c.CipherSuites) > 0 {
+		enabled = slices.DeleteFunc(slices.Clone(c.CipherSuites), func(id uint16) bool { return !slices.Contains(enabled, id) })
+	}
+	if len(enabled) == 0 {
+		return errors.New("SSLEnabledCipherSuites: no suite is left")
+	}
+	c.CipherSuites = enabled
+	return nil
+}
+
+// groups are the lists of the versions that are enabled, TLS 1.3's first: a hello has one
+// list of groups, and one of signature algorithms.
+func (s *SMTP) groups(c *transport.TLSConfig) error {
+	tls13, before := s.speaks(TLS13Bits), s.speaks(TLS10Bits|TLS11Bits|TLS12Bits)
+	for _, list := range []struct {
+		row, names string
+		applies    bool
+		add        func(name string) error
+	}{
+		{"TLS13SupportedGroups", s.TLS13SupportedGroups, tls13, adder(&c.Groups, transport.ParseGroup)},
+		{"TLS12SupportedGroups", s.TLS12SupportedGroups, before, adder(&c.Groups, transport.ParseGroup)},
+		{"TLS13KeyShareGroups", s.TLS13KeyShareGroups, tls13, adder(&c.KeyShares, transport.ParseGroup)},
+		{"TLS13SignatureAlgorithms", s.TLS13SignatureAlgorithms, tls13, adder(&c.SignatureAlgorithms, transport.ParseSignatureScheme)},
+		{"TLS12SignatureAlgorithms", s.TLS12SignatureAlgorithms, before, adder(&c.SignatureAlgorithms, transport.ParseSignatureScheme)},
+	} {
+		for name := range names(list.names) {
+			if !list.applies {
+				break
+			}
+			if err := list.add(name); err != nil {
+				return fmt.Errorf("%s: %w", list.row, err)
+			}
+		}
 	}
 	return nil
 }
 
-// groups are those of both versions, TLS 1.3's first: a hello has one list.
-func (s *SMTP) groups(c *transport.TLSConfig) error {
-	for _, list := range []struct {
-		row, names string
-		to         *[]transport.Group
-	}{
-		{"TLS13SupportedGroups", s.TLS13SupportedGroups, &c.Groups},
-		{"TLS12SupportedGroups", s.TLS12SupportedGroups, &c.Groups},
-		{"TLS13KeyShareGroups", s.TLS13KeyShareGroups, &c.KeyShares},
-	} {
-		for name := range names(list.names) {
-			g, err := transport.ParseGroup(name)
-			if err != nil {
-				return fmt.Errorf("%s: %w", list.row, err)
-			}
-			if !slices.Contains(*list.to, g) {
-				*list.to = append(*list.to, g)
-			}
+// adder returns a function that adds a name's value to a list of its own, once.
+func adder[T comparable](to *[]T, parse func(string) (T, error)) func(string) error {
+	*to = slices.Clone(*to)
+	return func(name string) error {
+		v, err := parse(name)
+		if err == nil && !slices.Contains(*to, v) {
+			*to = append(*to, v)
 		}
+		return err
 	}
-	for row, list := range map[string]string{"TLS13SignatureAlgorithms": s.TLS13SignatureAlgorithms, "TLS12SignatureAlgorithms": s.TLS12SignatureAlgorithms} {
-		for name := range names(list) {
-			a, err := transport.ParseSignatureScheme(name)
-			if err != nil {
-				return fmt.Errorf("%s: %w", row, err)
-			}
-			if !slices.Contains(c.SignatureAlgorithms, a) {
-				c.SignatureAlgorithms = append(c.SignatureAlgorithms, a)
-			}
-		}
-	}
-	slices.Sort(c.SignatureAlgorithms)
-	return nil
 }
 
 // names splits a list at commas.
