@@ -1,3 +1,3 @@
 package parley_test
 
-var tlsRows, shapeRows, socketRows rowTests
+var shapeRows, socketRows rowTests
