@@ -11,7 +11,7 @@ import (
 
 // seeded returns a source of randomness into which data is mixed. It is never weaker than
 // the system's: every octet is the system's, exclusive-ored with a stream derived from
-// the data and more of the system's randomness. TLS uses it for what is not a key.
+// the data. TLS uses it for what is not a key.
 func seeded(data string) io.Reader { return &seedReader{data: []byte(data)} }
 
 type seedReader struct {

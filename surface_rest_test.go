@@ -1,3 +1,3 @@
 package parley_test
 
-var shapeRows, socketRows rowTests
+var socketRows rowTests

@@ -1,0 +1,19 @@
+package parley
+
+import (
+	"net"
+
+	"github.com/parley-mail/parley/transport"
+)
+
+// Seeds reports whether the class gives TLS a source of randomness of its own.
+func Seeds(s *SMTP) bool {
+	c, err := s.tlsConfig()
+	return err == nil && c.Rand != nil
+}
+
+// Seeded is the source of randomness with data mixed in.
+var Seeded = seeded
+
+// SocketOf returns the socket of an open session.
+func SocketOf(s *SMTP) net.Conn { return transport.Unwrap(s.state.conn.nc) }
