@@ -18,11 +18,12 @@ import (
 // describes, a clock that only the script moves, and a bystander. One goroutine, no
 // waiting.
 type play struct {
-	c    *Case
-	prog *program
-	v    Variant
-	eng  Engine
-	mon  monitor
+	c     *Case
+	prog  *program
+	v     Variant
+	eng   Engine
+	table *fsm.Table
+	mon   monitor
 
 	out    []byte // octets of the client that the script has not accounted for
 	writes []int  // ends of writes in out
@@ -99,6 +100,10 @@ func (p *play) run(maker Maker) {
 	cfg.Strict = p.v.Profile == Strict
 	cfg.Events = &p.bus
 	p.trace = &tracer{inner: &fsm.Compiled{}}
+	cfg.Table = p.table
+	if p.table != nil {
+		p.trace.inner = p.table.Machine()
+	}
 	if p.v.Looplab {
 		looplab := fsm.NewLooplab()
 		defer looplab.Release()

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/parley-mail/parley/conformance/smtpt"
+	"github.com/parley-mail/parley/fsm"
 )
 
 // Verdict is what a case says about an engine.
@@ -47,10 +48,11 @@ type Outcome struct {
 
 // Options says how cases are run.
 type Options struct {
-	Make   Maker    // nil: Honest
-	Only   *Variant // one variant instead of all
-	Sweeps bool     // also splits, cuts and replaced lines
-	Facts  *Facts   // what was covered; nil: not wanted
+	Make   Maker      // nil: Honest
+	Table  *fsm.Table // what the engine runs on; nil: fsm.Standard
+	Only   *Variant   // one variant instead of all
+	Sweeps bool       // also splits, cuts and replaced lines
+	Facts  *Facts     // what was covered; nil: not wanted
 }
 
 // Run plays a case in all ways.
@@ -117,7 +119,9 @@ func (r *runner) all() {
 			{Profile: profile, Way: Octets, Looplab: true},
 			{Profile: profile, Way: PerLine},
 		} {
-			r.same(whole, r.play(v))
+			if !v.Looplab || r.opt.Table == nil { // looplab/fsm has the standard table
+				r.same(whole, r.play(v))
+			}
 		}
 		if r.opt.Sweeps {
 			r.sweep(profile, whole)
@@ -172,14 +176,14 @@ func (r *runner) play(v Variant) *play {
 		return nil
 	}
 	r.o.Plays++
-	p := &play{c: r.c, prog: r.prog, v: v, bdat: -1}
+	p := &play{c: r.c, prog: r.prog, v: v, bdat: -1, table: r.opt.Table}
 	p.safely(r.opt.Make)
 	r.opt.Facts.add(p)
 	if p.verdict != "" {
 		r.verdict = p.verdict
 	}
 	if p.failure != nil {
-		again := &play{c: r.c, prog: r.prog, v: v, bdat: -1, keep: true}
+		again := &play{c: r.c, prog: r.prog, v: v, bdat: -1, table: r.opt.Table, keep: true}
 		again.safely(r.opt.Make)
 		r.o.Variant, r.o.Failure, r.o.Wire, r.o.Moves = v, p.failure, again.wire, again.moves
 	}

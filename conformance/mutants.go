@@ -1,0 +1,158 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/parley-mail/parley/fsm"
+)
+
+// Mutants returns every engine that is known to be wrong: those with a fault made by
+// hand, then those with one row of the table changed.
+func Mutants() []Mutant {
+	var all []Mutant
+	for _, f := range faults {
+		all = append(all, Mutant{f.name, f.about, Options{Make: f.fault.make}})
+	}
+	return append(all, tableMutants()...)
+}
+
+// LookupMutant returns the mutant of that name.
+func LookupMutant(name string) (Mutant, bool) {
+	for _, m := range Mutants() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Mutant{}, false
+}
+
+// single is a row for one state.
+type single struct {
+	fsm.Exchange
+	state fsm.State
+}
+
+// tableMutants changes the table in each place in which it can be wrong: a reply that
+// is not known, one that leads elsewhere, classes that are mixed up, a command that is
+// not sent or sent where it must not be, a signal that is not heeded.
+func tableMutants() []Mutant {
+	var rows []single
+	for _, x := range fsm.Exchanges() {
+		for _, s := range x.In {
+			row := x
+			row.In = []fsm.State{s}
+			rows = append(rows, single{row, s})
+		}
+	}
+	var all []Mutant
+	add := func(name, about string, exchanges []fsm.Exchange, jumps []fsm.Jump) {
+		all = append(all, Mutant{name, about, Options{Table: fsm.Compile(exchanges, jumps)}})
+	}
+	with := func(i int, change func(*fsm.Exchange)) []fsm.Exchange {
+		out := make([]fsm.Exchange, len(rows))
+		for k := range rows {
+			out[k] = rows[k].Exchange
+		}
+		change(&out[i])
+		return out
+	}
+	jumps := fsm.Jumps()
+	for i, row := range rows {
+		where := row.Command.String() + "@" + row.state.String()
+		if row.InFlight {
+			where += "(in flight)"
+		}
+		for class, to := range row.On {
+			name := where + ":" + fsm.Class(class).String()
+			if to == fsm.Fault {
+				add("allow:"+name, "knows a reply that the command cannot get",
+					with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Stay }), jumps)
+				continue
+			}
+			add("drop:"+name, "does not know the reply",
+				with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Fault }), jumps)
+			other := fsm.Stay
+			if to == fsm.Stay || to == row.state {
+				other = elsewhere(row.state)
+			}
+			add("redirect:"+name, "is led elsewhere by the reply",
+				with(i, func(x *fsm.Exchange) { x.On[class] = other }), jumps)
+		}
+		if !row.InFlight {
+			add("unsent:"+where, "does not send the command there",
+				with(i, func(x *fsm.Exchange) { x.InFlight = true }), jumps)
+		}
+		if a, b := row.On[0], row.On[3]; a != b && a != fsm.Fault && b != fsm.Fault {
+			add("swap:"+where, "takes 2yz for 5yz and 5yz for 2yz",
+				with(i, func(x *fsm.Exchange) { x.On[0], x.On[3] = b, a }), jumps)
+		}
+	}
+	plain := make([]fsm.Exchange, len(rows))
+	for k := range rows {
+		plain[k] = rows[k].Exchange
+	}
+	for i, j := range jumps {
+		for k, s := range j.In {
+			cut := slices.Clone(jumps)
+			cut[i].In = slices.Delete(slices.Clone(j.In), k, k+1)
+			add("deaf:"+j.Signal.String()+"@"+s.String(), "does not heed the signal", plain, cut)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Mutant) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// elsewhere is a state that a reply in s must not lead to.
+func elsewhere(s fsm.State) fsm.State {
+	if s == fsm.Ready {
+		return fsm.Sender
+	}
+	return fsm.Ready
+}
+
+// Kill is the case that tells a mutant from the honest engine.
+type Kill struct {
+	Mutant Mutant
+	Case   *Case // nil: it lives
+	Plays  int
+	How    string
+}
+
+// Hunt runs cases against a mutant until one fails: first as they are written, then in
+// all ways.
+func Hunt(m Mutant, cases []*Case) Kill {
+	k := Kill{Mutant: m}
+	for _, sweeps := range []bool{false, true} {
+		for _, c := range preferred(cases, m.Name) {
+			opt := m.Options
+			opt.Sweeps = sweeps
+			if !sweeps && !slices.Contains(c.Kills, m.Name) {
+				opt.Only = &Variant{Profile: c.Profiles[0]}
+			}
+			o := Run(c, opt)
+			k.Plays += o.Plays
+			if o.Failure != nil {
+				k.Case, k.How = c, o.Failure.Text
+				return k
+			}
+		}
+	}
+	return k
+}
+
+// preferred puts the cases that say they kill the mutant first.
+func preferred(cases []*Case, name string) []*Case {
+	out := slices.Clone(cases)
+	slices.SortStableFunc(out, func(a, b *Case) int {
+		x, y := slices.Contains(a.Kills, name), slices.Contains(b.Kills, name)
+		switch {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
