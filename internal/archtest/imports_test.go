@@ -74,7 +74,7 @@ func TestTables(t *testing.T) {
 			}
 		}
 	}
-	order := []string{"fsm", "codec", "auth", "message", "events", "session", "transport", ".", "queue", "conformance"}
+	order := []string{"fsm", "codec", "auth", "message", "events", "session", "transport", "queue", ".", "conformance"}
 	rank := func(pkg string) int {
 		return slices.IndexFunc(order, func(o string) bool { return matches(o+"/...", pkg) || o == pkg })
 	}
