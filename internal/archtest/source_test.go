@@ -104,10 +104,14 @@ func walk(t *testing.T, top string, visit func(name string)) {
 }
 
 // matches reports whether a package falls under a pattern of the tables: "*" and
-// "..." are any, "a/..." is a and all below, else the name itself.
+// "..." are any, "a/..." is a and all below, public is what users can import, else
+// the name itself.
 func matches(pattern, pkg string) bool {
-	if pattern == "*" || pattern == "..." {
+	switch pattern {
+	case "*", "...":
 		return true
+	case public:
+		return !strings.Contains("/"+pkg+"/", "/internal/") && !matches("cmd/...", pkg)
 	}
 	if tree, ok := strings.CutSuffix(pattern, "/..."); ok {
 		return pkg == tree || strings.HasPrefix(pkg, tree+"/")
