@@ -176,6 +176,16 @@ func classify(ctx context.Context, err error) (Reason, uint8) {
 	return certificateReason(err, nil), 0
 }
 
+// ReasonOf finds the reason in an error of this package or of crypto/x509, such as
+// [Peer.Problem]; ReasonOther if there is none.
+func ReasonOf(err error) Reason {
+	var te *TLSError
+	if errors.As(err, &te) {
+		return te.Reason
+	}
+	return certificateReason(err, nil)
+}
+
 // certificateReason finds the reason among the errors of crypto/x509 about leaf, which
 // may be nil.
 func certificateReason(err error, leaf *x509.Certificate) Reason {
