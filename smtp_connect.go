@@ -10,7 +10,6 @@ import (
 
 	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/fsm"
-	"github.com/parley-mail/parley/transport"
 )
 
 // Connect opens a session: the connection, through the firewall if there is one, the
@@ -214,8 +213,11 @@ func (s *SMTP) times(e *Endpoint) {
 	timeout := s.Timeout
 	e.BlockTimeout = timeout
 	e.Patience = func(c fsm.Command) time.Duration {
-		if c.EndsContent() {
+		switch {
+		case c.EndsContent():
 			return max(timeout, c.Patience())
+		case c == fsm.Connect:
+			return e.ConnectTimeout
 		}
 		return timeout
 	}
@@ -271,26 +273,4 @@ func (s *SMTP) credentials(e *Endpoint) {
 	if s.AuthMechanism == AuthAPOP {
 		e.AuthPolicy.Mechanisms = []string{"APOP"} // no server offers it: a clear error
 	}
-}
-
-// route is the way to the server: the socket's settings, and the firewall.
-func (s *SMTP) route() (transport.Dialer, error) {
-	if s.Dialer != nil {
-		return s.through(s.Dialer)
-	}
-	d := &transport.TCPDialer{
-		LocalHost: s.LocalHost, LocalPort: s.LocalPort, Delay: !s.TcpNoDelay,
-		ReadBuffer: s.InBufferSize, WriteBuffer: s.OutBufferSize, KeepAlive: -1,
-		Family: map[IPv6]transport.Family{IPDual: transport.FamilyDual, IPv4Only: transport.FamilyIPv4, IPv6Only: transport.FamilyIPv6, IPv6Preferred: transport.FamilyPreferIPv6}[s.UseIPv6],
-	}
-	if s.TCPKeepAlive || s.KeepAliveTime > 0 || s.KeepAliveInterval > 0 {
-		d.KeepAlive, d.KeepAliveInterval = s.KeepAliveTime, s.KeepAliveInterval
-	}
-	switch {
-	case !s.Linger:
-		d.Linger = -1
-	case s.LingerTime > 0:
-		d.Linger = s.LingerTime
-	}
-	return s.through(d)
 }

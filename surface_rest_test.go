@@ -1,3 +1,0 @@
-package parley_test
-
-var socketRows rowTests
