@@ -136,6 +136,7 @@ func adapt(h *transport.Handshake, spec *utls.ClientHelloSpec) (*hello, error) {
 		spec.Extensions = slices.DeleteFunc(spec.Extensions, only13)
 		l.shares, l.share = nil, 0
 	}
+	withholdHybrid(spec, l.shares)
 	if !alpn && len(c.NextProtos) > 0 {
 		spec.Extensions = slices.Insert(spec.Extensions, 0, utls.TLSExtension(&utls.ALPNExtension{AlpnProtocols: slices.Clone(c.NextProtos)}))
 	}
@@ -167,6 +168,19 @@ func usableShares(c *transport.TLSConfig, in []utls.KeyShare) (out []utls.KeySha
 		}
 	}
 	return append(out, keyShares(groups)...), groups
+}
+
+// withholdHybrid takes the hybrid out of the groups that are offered when there is
+// no share of it: the library cannot make one when the server then asks for it.
+func withholdHybrid(spec *utls.ClientHelloSpec, shares []transport.Group) {
+	if slices.Contains(shares, transport.X25519MLKEM768) {
+		return
+	}
+	for _, e := range spec.Extensions {
+		if groups, ok := e.(*utls.SupportedCurvesExtension); ok {
+			groups.Curves = slices.DeleteFunc(slices.Clone(groups.Curves), func(id utls.CurveID) bool { return id == utls.X25519MLKEM768 })
+		}
+	}
 }
 
 // trim keeps the versions that are allowed, and GREASE.
