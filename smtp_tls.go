@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/utls"
 )
 
 // SSL holds the rows about TLS, under the names that such classes give them.
@@ -43,9 +44,8 @@ type SSL struct {
 	ReuseSSLSession          bool // resume earlier sessions of this object
 	OpenSSLPrngSeedData      string
 	UseInternalSecurityAPI   Engine
-	SSLProvider              string // "*", "crypto/tls" or "utls"
-	LogSSLPackets            bool   // an SSLStatus event for each TLS record
-	TLSEngines               []transport.TLSEngine
+	SSLProvider              string               // "*", "crypto/tls" or "utls"
+	LogSSLPackets            bool                 // an SSLStatus event for each TLS record
 	TLSConfig                *transport.TLSConfig // where the rows start from; nil: from nothing
 	sessions                 *transport.SessionCache
 }
@@ -182,7 +182,7 @@ func (s *SMTP) tlsConfig() (*transport.TLSConfig, error) {
 	c.InsecureSkipVerify = c.InsecureSkipVerify || s.SSLAcceptAnyServerCert
 	c.OmitRenegotiationInfo = c.OmitRenegotiationInfo || !s.SSLEnableRenegotiation
 	c.MinCipherBits = max(c.MinCipherBits, s.SSLCipherStrength)
-	c.Engines = append(slices.Clone(c.Engines), s.TLSEngines...)
+	c.Engines = slices.Concat(c.Engines, []transport.TLSEngine{utls.Engine{}})
 	for _, step := range []func(*transport.TLSConfig) error{s.engine, s.trust, s.forgive, s.versions, s.suites, s.groups, s.ownCertificate} {
 		if err := step(&c); err != nil {
 			return nil, err

@@ -14,7 +14,6 @@ import (
 	"github.com/parley-mail/parley/internal/sink"
 	"github.com/parley-mail/parley/internal/smtptest"
 	"github.com/parley-mail/parley/transport"
-	"github.com/parley-mail/parley/transport/utls"
 )
 
 // hellos keeps the client hellos that a server saw.
@@ -38,11 +37,11 @@ func (h *hellos) last() *tls.ClientHelloInfo {
 	return h.all[len(h.all)-1]
 }
 
-// shaping returns a class that has both engines, and what the server sees of it.
+// shaping returns a class that starts TLS, and what the server sees of it.
 func shaping(t *testing.T, set ...func(*tls.Config)) (*parley.SMTP, *smtptest.Peer, *hellos) {
 	ca, h := authority(t), &hellos{}
 	s, peer := presenting(t, issue(t, ca, certs.Options{}), append(set, h.watch)...)
-	s.TLSConfig, s.TLSEngines = &transport.TLSConfig{RootCAs: ca.Pool()}, []transport.TLSEngine{utls.Engine{}}
+	s.TLSConfig = &transport.TLSConfig{RootCAs: ca.Pool()}
 	return s, peer, h
 }
 
@@ -154,12 +153,6 @@ var shapeRows = rowTests{
 		fails(t, "TLS13SupportedGroups=ecdhe_x448")
 		fails(t, "TLS13SupportedGroups=ffdhe_2048")
 		fails(t, "TLS13SupportedGroups=nonsense")
-		s, _, _ := shaping(t)
-		s.TLSEngines = nil
-		sets(t, s, "TLS13SupportedGroups=ecdhe_x25519")
-		if err := s.Connect(t.Context()); !errors.Is(err, parley.ErrTLS) && !errors.Is(err, parley.ErrMisuse) {
-			t.Errorf("without the engine that can do it: %v", err)
-		}
 	},
 	"setting/TLS13KeyShareGroups": func(t *testing.T) {
 		for share, want := range map[string]int{"ecdhe_secp384r1": 1, "ecdhe_x25519": 2} { // the server wants P-384
