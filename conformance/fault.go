@@ -15,6 +15,14 @@ type Mutant struct {
 	Name  string
 	About string
 	Options
+
+	touches places // where the table is changed
+}
+
+// places are rows and cells of the table.
+type places struct {
+	edges []edge
+	cells []cell
 }
 
 // faulty is a session behind a liar. Every hook may be nil.

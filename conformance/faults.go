@@ -261,8 +261,8 @@ var faults = []struct {
 		}
 		return o
 	}}},
-	{"one-refusal-for-all", "says refused for all when one recipient was", fault{outcome: spread(session.Refused)}},
-	{"first-word-for-all", "says accepted for all when one recipient was", fault{outcome: spread(session.Accepted)}},
+	{"one-refusal-for-all", "says refused for all when one recipient was", fault{outcome: share(session.Refused)}},
+	{"first-word-for-all", "says accepted for all when one recipient was", fault{outcome: share(session.Accepted)}},
 	{"too-many-is-permanent", "takes 552 to RCPT for permanent", fault{outcome: func(_ *faulty, _ *session.Transaction, _ int, o session.Outcome) session.Outcome {
 		if o.Reply.Code == 552 && o.Command == fsm.Rcpt {
 			o.Reply.Code = 550
@@ -383,8 +383,8 @@ func turn(from, to session.Status) func(*faulty, *session.Transaction, int, sess
 	}
 }
 
-// spread gives one recipient's outcome to all.
-func spread(status session.Status) func(*faulty, *session.Transaction, int, session.Outcome) session.Outcome {
+// share gives one recipient's outcome to all.
+func share(status session.Status) func(*faulty, *session.Transaction, int, session.Outcome) session.Outcome {
 	return func(_ *faulty, tx *session.Transaction, _ int, o session.Outcome) session.Outcome {
 		for k := range tx.Len() {
 			if other := tx.Outcome(k); other.Status == status {

@@ -12,7 +12,7 @@ import (
 func Mutants() []Mutant {
 	var all []Mutant
 	for _, f := range faults {
-		all = append(all, Mutant{f.name, f.about, Options{Make: f.fault.make}})
+		all = append(all, Mutant{Name: f.name, About: f.about, Options: Options{Make: f.fault.make}})
 	}
 	return append(all, tableMutants()...)
 }
@@ -46,8 +46,8 @@ func tableMutants() []Mutant {
 		}
 	}
 	var all []Mutant
-	add := func(name, about string, exchanges []fsm.Exchange, jumps []fsm.Jump) {
-		all = append(all, Mutant{name, about, Options{Table: fsm.Compile(exchanges, jumps)}})
+	add := func(name, about string, exchanges []fsm.Exchange, jumps []fsm.Jump, touches places) {
+		all = append(all, Mutant{Name: name, About: about, Options: Options{Table: fsm.Compile(exchanges, jumps)}, touches: touches})
 	}
 	with := func(i int, change func(*fsm.Exchange)) []fsm.Exchange {
 		out := make([]fsm.Exchange, len(rows))
@@ -65,27 +65,34 @@ func tableMutants() []Mutant {
 		}
 		for class, to := range row.On {
 			name := where + ":" + fsm.Class(class).String()
+			here := places{edges: []edge{{row.state, fsm.On(row.Command, fsm.Class(class))}}}
 			if to == fsm.Fault {
 				add("allow:"+name, "knows a reply that the command cannot get",
-					with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Stay }), jumps)
+					with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Stay }), jumps, places{cells: []cell{{row.state, Class(class)}}})
 				continue
 			}
 			add("drop:"+name, "does not know the reply",
-				with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Fault }), jumps)
+				with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Fault }), jumps, here)
 			other := fsm.Stay
 			if to == fsm.Stay || to == row.state {
 				other = elsewhere(row.state)
 			}
 			add("redirect:"+name, "is led elsewhere by the reply",
-				with(i, func(x *fsm.Exchange) { x.On[class] = other }), jumps)
+				with(i, func(x *fsm.Exchange) { x.On[class] = other }), jumps, here)
+		}
+		var all places // any reply to the command, wherever it comes
+		for _, s := range fsm.States() {
+			for _, class := range []fsm.Class{fsm.Positive, fsm.Intermediate, fsm.Transient, fsm.Permanent} {
+				all.edges = append(all.edges, edge{s, fsm.On(row.Command, class)})
+			}
 		}
 		if !row.InFlight {
 			add("unsent:"+where, "does not send the command there",
-				with(i, func(x *fsm.Exchange) { x.InFlight = true }), jumps)
+				with(i, func(x *fsm.Exchange) { x.InFlight = true }), jumps, all)
 		}
 		if a, b := row.On[0], row.On[3]; a != b && a != fsm.Fault && b != fsm.Fault {
 			add("swap:"+where, "takes 2yz for 5yz and 5yz for 2yz",
-				with(i, func(x *fsm.Exchange) { x.On[0], x.On[3] = b, a }), jumps)
+				with(i, func(x *fsm.Exchange) { x.On[0], x.On[3] = b, a }), jumps, all)
 		}
 	}
 	plain := make([]fsm.Exchange, len(rows))
@@ -96,7 +103,7 @@ func tableMutants() []Mutant {
 		for k, s := range j.In {
 			cut := slices.Clone(jumps)
 			cut[i].In = slices.Delete(slices.Clone(j.In), k, k+1)
-			add("deaf:"+j.Signal.String()+"@"+s.String(), "does not heed the signal", plain, cut)
+			add("deaf:"+j.Signal.String()+"@"+s.String(), "does not heed the signal", plain, cut, places{edges: []edge{{s, j.Signal}}})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Mutant) int { return strings.Compare(a.Name, b.Name) })
@@ -113,32 +120,84 @@ func elsewhere(s fsm.State) fsm.State {
 
 // Kill is the case that tells a mutant from the honest engine.
 type Kill struct {
-	Mutant Mutant
-	Case   *Case // nil: it lives
-	Plays  int
-	How    string
+	Mutant  Mutant
+	Case    *Case // nil: it lives
+	Variant Variant
+	Plays   int
+	How     string
 }
 
-// Hunt runs cases against a mutant until one fails: first as they are written, then in
-// all ways.
-func Hunt(m Mutant, cases []*Case) Kill {
+// Hunter finds the cases that kill mutants.
+type Hunter struct {
+	cases []*Case
+	atlas *atlas
+}
+
+// NewHunter plays the cases against the honest engine, to know which of them can tell
+// what.
+func NewHunter(cases []*Case, workers int) *Hunter { return &Hunter{cases, survey(cases, workers)} }
+
+// Hunt runs cases against a mutant until one fails. A mutant of the table meets the plays
+// that come by the place; others meet all cases, those that are there for it in all ways.
+func (h *Hunter) Hunt(m Mutant) Kill {
 	k := Kill{Mutant: m}
-	for _, sweeps := range []bool{false, true} {
-		for _, c := range preferred(cases, m.Name) {
-			opt := m.Options
-			opt.Sweeps = sweeps
-			if !sweeps && !slices.Contains(c.Kills, m.Name) {
-				opt.Only = &Variant{Profile: c.Profiles[0]}
+	if m.Options.Table != nil {
+		for _, s := range h.atlas.by(m.touches) {
+			if k.try(s.c, s.v) {
+				break
 			}
-			o := Run(c, opt)
-			k.Plays += o.Plays
-			if o.Failure != nil {
-				k.Case, k.How = c, o.Failure.Text
-				return k
+		}
+		return k
+	}
+	cases := preferred(h.cases, m.Name)
+	for _, c := range cases {
+		opt := m.Options
+		if opt.Sweeps = slices.Contains(c.Kills, m.Name); !opt.Sweeps {
+			for _, p := range c.Profiles {
+				if k.try(c, Variant{Profile: p}) {
+					return k
+				}
 			}
+			continue
+		}
+		o := Run(c, opt)
+		k.Plays += o.Plays
+		if o.Failure != nil {
+			k.Case, k.Variant, k.How = c, o.Variant, o.Failure.Text
+			return k
+		}
+	}
+	for _, c := range cases[:min(len(cases), sweptCases)] {
+		opt := m.Options
+		opt.Sweeps = true
+		o := Run(c, opt)
+		k.Plays += o.Plays
+		if o.Failure != nil {
+			k.Case, k.Variant, k.How = c, o.Variant, o.Failure.Text
+			return k
 		}
 	}
 	return k
+}
+
+// sweptCases bounds how many cases are played in all ways against a mutant that no case
+// finds as it is written.
+const sweptCases = 40
+
+// try plays one variant and reports whether the mutant is found out.
+func (k *Kill) try(c *Case, v Variant) bool {
+	if v.Looplab && k.Mutant.Table != nil {
+		return false // looplab/fsm has the standard table
+	}
+	opt := k.Mutant.Options
+	opt.Only = &v
+	o := Run(c, opt)
+	k.Plays += o.Plays
+	if o.Failure == nil {
+		return false
+	}
+	k.Case, k.Variant, k.How = c, v, o.Failure.Text
+	return true
 }
 
 // preferred puts the cases that say they kill the mutant first.

@@ -19,7 +19,9 @@ func TestKills(t *testing.T) {
 				t.Errorf("%s: no mutant %q", c.ID, name)
 				continue
 			}
-			if k := conformance.Hunt(m, []*conformance.Case{c}); k.Case == nil {
+			opt := m.Options
+			opt.Sweeps = true
+			if o := conformance.Run(c, opt); o.Failure == nil {
 				t.Errorf("%s does not kill %s, which %s", c.ID, name, m.About)
 			}
 		}

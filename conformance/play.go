@@ -328,6 +328,15 @@ func (p *play) expire() {
 	p.pump()
 }
 
+func (p *play) abort() {
+	if p.keep {
+		p.record("the caller gives up")
+	}
+	p.trace.canceled(p.eng)
+	p.eng.Abort(errors.New("the caller has changed his mind"))
+	p.pump()
+}
+
 // advance lets time pass.
 func (p *play) advance(d time.Duration) {
 	end := p.now + d

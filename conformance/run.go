@@ -53,6 +53,8 @@ type Options struct {
 	Only   *Variant   // one variant instead of all
 	Sweeps bool       // also splits, cuts and replaced lines
 	Facts  *Facts     // what was covered; nil: not wanted
+
+	seen func(*Case, Variant, *tracer) // called after each play
 }
 
 // Run plays a case in all ways.
@@ -142,21 +144,21 @@ func (r *runner) sweep(profile Profile, whole *play) {
 	for _, n := range whole.turns {
 		longest = max(longest, n)
 	}
-	for n := range places(longest) {
+	for n := range spread(longest) {
 		r.same(whole, r.play(Variant{Profile: profile, Way: Split, N: n}))
 	}
-	for n := range places(whole.fed) {
+	for n := range spread(whole.fed) {
 		r.play(Variant{Profile: profile, Way: Cut, N: n})
 	}
-	for n := range places(whole.lines) {
-		for with := Closing; with <= Silence; with++ {
+	for n := range spread(whole.lines) {
+		for with := Closing; with <= Cancel; with++ {
 			r.play(Variant{Profile: profile, Way: Replace, N: n, With: with})
 		}
 	}
 }
 
-// places yields the numbers under n: all of them, or the first and some others.
-func places(n int) func(func(int) bool) {
+// spread yields the numbers under n: all of them, or the first and some others.
+func spread(n int) func(func(int) bool) {
 	step := max(1, n/sweepMost)
 	return func(yield func(int) bool) {
 		for i := 0; i < n; i++ {
@@ -179,6 +181,9 @@ func (r *runner) play(v Variant) *play {
 	p := &play{c: r.c, prog: r.prog, v: v, bdat: -1, table: r.opt.Table}
 	p.safely(r.opt.Make)
 	r.opt.Facts.add(p)
+	if r.opt.seen != nil {
+		r.opt.seen(r.c, v, p.trace)
+	}
 	if p.verdict != "" {
 		r.verdict = p.verdict
 	}

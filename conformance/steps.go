@@ -115,9 +115,13 @@ func (p *play) server(s *smtpt.Step) {
 	}
 	if replaced {
 		p.flush()
-		if p.v.With == Silence {
-			p.now += 1 << 40
+		switch p.v.With {
+		case Silence:
+			p.now = max(p.now, p.deadline)
 			p.expire()
+			return
+		case Cancel:
+			p.abort()
 			return
 		}
 		octets = spoiled[p.v.With]
@@ -448,8 +452,7 @@ func (p *play) call(s *smtpt.Step) {
 		p.eng.Quit()
 	case "stay":
 	case "abort":
-		p.trace.canceled(p.eng)
-		p.eng.Abort(errors.New("the caller has changed his mind"))
+		p.abort()
 	default:
 		r := readRequest(s)
 		p.requests = append(p.requests, r)

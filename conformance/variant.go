@@ -36,15 +36,16 @@ const (
 	Closing Spoil = iota // 421
 	Garbage              // what is no reply
 	Silence              // nothing, until patience has run out
+	Cancel               // nothing, and the caller gives up
 )
 
 var (
 	wayNames   = [...]string{"whole", "octets", "split", "cut", "replace", "lines"}
-	spoilNames = [...]string{"421", "garbage", "silence"}
+	spoilNames = [...]string{"421", "garbage", "silence", "cancel"}
 )
 
 // spoiled are the octets of the replacements.
-var spoiled = [...][]byte{Closing: []byte("421 4.3.2 closing\r\n"), Garbage: []byte("\x16\x03\x01\x00 not a reply\r\n"), Silence: nil}
+var spoiled = [...][]byte{Closing: []byte("421 4.3.2 closing\r\n"), Garbage: []byte("\x16\x03\x01\x00 not a reply\r\n"), Silence: nil, Cancel: nil}
 
 // Sound reports whether what happens is still what the transcript says, so that its
 // expectations hold.

@@ -1,0 +1,159 @@
+package conformance
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// TAPHeader writes the head of a TAP 14 document about n cases.
+func TAPHeader(w io.Writer, n int) error {
+	_, err := fmt.Fprintf(w, "TAP version 14\n1..%d\n", n)
+	return err
+}
+
+// TAP writes the outcome number n as a test point.
+func TAP(w io.Writer, n int, o *Outcome) error {
+	status, directive := "ok", ""
+	switch o.Verdict {
+	case Fail:
+		status = "not ok"
+	case XFail:
+		status, directive = "not ok", " # TODO "+o.Reason
+	case XPass:
+		directive = " # TODO " + o.Reason
+	case Skip, Inconclusive:
+		directive = " # SKIP " + o.Reason
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d - %s%s\n", status, n, o.Case.ID, directive)
+	if o.Failure != nil {
+		b.WriteString("  ---\n")
+		fmt.Fprintf(&b, "  message: %q\n", o.Failure.Text)
+		fmt.Fprintf(&b, "  line: %d\n", o.Failure.Pos.Line)
+		fmt.Fprintf(&b, "  wanted: %q\n", o.Failure.Want)
+		fmt.Fprintf(&b, "  found: %q\n", o.Failure.Got)
+		fmt.Fprintf(&b, "  variant: %q\n", o.Variant.String())
+		b.WriteString("  ...\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class      string          `xml:"classname,attr"`
+	Name       string          `xml:"name,attr"`
+	Properties []junitProperty `xml:"properties>property,omitempty"`
+	Failure    *junitMessage   `xml:"failure"`
+	Skipped    *junitMessage   `xml:"skipped"`
+	Out        string          `xml:"system-out,omitempty"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes a report as JUnit XML: one suite for each area, the requirements as
+// properties; latitude is passed with a remark, inconclusive and xfail are skipped,
+// xpass is a failure.
+func JUnit(w io.Writer, r *Report) error {
+	var suites []*junitSuite
+	byArea := map[string]*junitSuite{}
+	for _, o := range r.Outcomes {
+		area := path.Dir(o.Case.ID)
+		s, ok := byArea[area]
+		if !ok {
+			s = &junitSuite{Name: area}
+			byArea[area], suites = s, append(suites, s)
+		}
+		c := junitCase{Class: area, Name: path.Base(o.Case.ID)}
+		for _, id := range append(append([]string{}, o.Case.Rfc...), o.Case.Odd...) {
+			c.Properties = append(c.Properties, junitProperty{"requirement", id})
+		}
+		switch o.Verdict {
+		case Fail:
+			c.Failure = &junitMessage{o.Failure.Text, o.Report()}
+			s.Failures++
+		case XPass:
+			c.Failure = &junitMessage{"passes, and is known to fail", o.Reason}
+			s.Failures++
+		case Skip, Inconclusive, XFail:
+			c.Skipped = &junitMessage{o.Verdict.String() + ": " + o.Reason, ""}
+			s.Skipped++
+		case Latitude:
+			c.Out = "the RFC allows it and advises against it"
+		}
+		s.Tests++
+		s.Cases = append(s.Cases, c)
+	}
+	if _, err := io.WriteString(w, xml.Header+"<testsuites>\n"); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", " ")
+	for _, s := range suites {
+		if err := e.Encode(s); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "\n</testsuites>\n")
+	return err
+}
+
+type jsonCase struct {
+	ID      string   `json:"id"`
+	Verdict Verdict  `json:"verdict"`
+	Reason  string   `json:"reason,omitempty"`
+	Rfc     []string `json:"rfc,omitempty"`
+	Odd     []string `json:"odd,omitempty"`
+	Plays   int      `json:"plays"`
+	Variant string   `json:"variant,omitempty"`
+	Line    int      `json:"line,omitempty"`
+	Failure string   `json:"failure,omitempty"`
+	Want    string   `json:"want,omitempty"`
+	Got     string   `json:"got,omitempty"`
+	Wire    []string `json:"wire,omitempty"`
+	Path    []string `json:"path,omitempty"`
+}
+
+// JSON writes a report as one document.
+func JSON(w io.Writer, r *Report) error {
+	doc := struct {
+		Summary map[string]int `json:"summary"`
+		Plays   int            `json:"plays"`
+		Cases   []jsonCase     `json:"cases"`
+	}{map[string]int{}, r.Plays(), nil}
+	for v := Pass; v <= XPass; v++ {
+		doc.Summary[v.String()] = r.Count(v)
+	}
+	for _, o := range r.Outcomes {
+		c := jsonCase{ID: o.Case.ID, Verdict: o.Verdict, Reason: o.Reason, Rfc: o.Case.Rfc, Odd: o.Case.Odd, Plays: o.Plays}
+		if f := o.Failure; f != nil {
+			c.Variant, c.Line, c.Failure, c.Want, c.Got = o.Variant.String(), f.Pos.Line, f.Text, f.Want, f.Got
+			c.Wire, c.Path = o.Wire, o.Moves
+		}
+		doc.Cases = append(doc.Cases, c)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(doc)
+}

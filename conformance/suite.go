@@ -1,0 +1,152 @@
+package conformance
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// Plan says how a suite is run.
+type Plan struct {
+	Options
+	Cases    []*Case
+	Controls []*Case           // played before and after; if one fails nothing else means anything
+	Workers  int               // 0: 1
+	Strict   bool              // latitude is a finding too
+	Expected map[string]string // id to reason: known to fail
+	Each     func(*Outcome)    // called for each outcome, in the order of Cases
+}
+
+// Report is what came of a run.
+type Report struct {
+	Outcomes []*Outcome // in the order of Plan.Cases
+	Controls []*Outcome // those that failed
+	Strict   bool
+}
+
+// Controls returns the control cases among cases: those below sanity/.
+func Controls(cases []*Case) []*Case {
+	var controls []*Case
+	for _, c := range cases {
+		if strings.HasPrefix(c.ID, "sanity/") {
+			controls = append(controls, c)
+		}
+	}
+	return controls
+}
+
+// RunAll plays a suite between its control cases.
+func RunAll(p Plan) *Report {
+	r := &Report{Strict: p.Strict, Outcomes: make([]*Outcome, len(p.Cases))}
+	r.control(p)
+	index := map[*Case]int{}
+	for i, c := range p.Cases {
+		index[c] = i
+	}
+	var mu sync.Mutex
+	told := 0
+	parallel(p.Workers, p.Cases, func(c *Case) {
+		if reason, ok := p.Expected[c.ID]; ok && c.Xfail == "" {
+			known := *c
+			known.Xfail = reason
+			o := Run(&known, p.Options)
+			o.Case = c
+			mu.Lock()
+			r.Outcomes[index[c]] = o
+			mu.Unlock()
+		} else {
+			o := Run(c, p.Options)
+			mu.Lock()
+			r.Outcomes[index[c]] = o
+			mu.Unlock()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for p.Each != nil && len(r.Controls) == 0 && told < len(r.Outcomes) && r.Outcomes[told] != nil {
+			p.Each(r.Outcomes[told])
+			told++
+		}
+	})
+	r.control(p)
+	if len(r.Controls) > 0 {
+		for _, o := range r.Outcomes {
+			o.Verdict, o.Reason = Inconclusive, "the control case "+r.Controls[0].Case.ID+" fails"
+		}
+	}
+	for ; p.Each != nil && told < len(r.Outcomes); told++ {
+		p.Each(r.Outcomes[told])
+	}
+	return r
+}
+
+func (r *Report) control(p Plan) {
+	for _, c := range p.Controls {
+		if o := Run(c, Options{Make: p.Make, Table: p.Table}); o.Verdict == Fail {
+			r.Controls = append(r.Controls, o)
+		}
+	}
+}
+
+// Count returns how many outcomes have the verdict.
+func (r *Report) Count(v Verdict) int {
+	n := 0
+	for _, o := range r.Outcomes {
+		if o.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Plays returns how many times cases were played.
+func (r *Report) Plays() int {
+	n := 0
+	for _, o := range r.Outcomes {
+		n += o.Plays
+	}
+	return n
+}
+
+// Exit codes of a run.
+const (
+	ExitClean        = 0 // every verdict is as expected
+	ExitFinding      = 1 // at least one finding
+	ExitUsage        = 2 // usage or configuration
+	ExitInconclusive = 3 // nothing that means anything was run
+)
+
+// Exit returns the exit code of the run.
+func (r *Report) Exit() int {
+	conclusive := false
+	for _, o := range r.Outcomes {
+		if o.Verdict.Finding() || r.Strict && o.Verdict == Latitude {
+			return ExitFinding
+		}
+		conclusive = conclusive || o.Verdict != Skip && o.Verdict != Inconclusive
+	}
+	if !conclusive || len(r.Controls) > 0 {
+		return ExitInconclusive
+	}
+	return ExitClean
+}
+
+// ReadExpected reads a list of cases that are known to fail: an id, blank, the reason,
+// on each line; # begins a comment.
+func ReadExpected(in io.Reader) (map[string]string, error) {
+	known := map[string]string{}
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		id, reason, ok := strings.Cut(line, " ")
+		if !ok {
+			return nil, fmt.Errorf("line %d: %s is known to fail without a reason", n, id)
+		}
+		known[id] = strings.TrimSpace(reason)
+	}
+	return known, lines.Err()
+}
