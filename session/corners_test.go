@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/events"
@@ -215,5 +217,27 @@ func TestWrongTime(t *testing.T) {
 	s.Abort(nil)
 	if errors.Is(s.Err(), session.ErrCanceled) {
 		t.Error("a later error hides the first")
+	}
+}
+
+// A refusal of the content that comes in one read with the leave to send it is one, and
+// nothing of the content goes out.
+func TestRefusedBehindLeave(t *testing.T) {
+	for _, content := range []string{"\r\n", strings.Repeat("content\r\n", 10_000)} {
+		s := open(t, session.Config{Serial: true})
+		tx := mail(t, content, "a@x.example", "b@y.example")
+		if err := s.Begin(tx); err != nil {
+			t.Fatal(err)
+		}
+		for _, reply := range []string{"250 ok", "250 ok", "354 go\r\n550 no"} {
+			drain(s)
+			s.Receive([]byte(reply + "\r\n"))
+		}
+		if got := drain(s); got != "" {
+			t.Errorf("said %.40q", got)
+		}
+		if diff := cmp.Diff([]string{"b@y.example refused 550"}, outcomes([]*session.Transaction{tx})); diff != "" {
+			t.Errorf("%d octets (-want +got):\n%s", len(content), diff)
+		}
 	}
 }

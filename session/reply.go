@@ -329,10 +329,10 @@ func (s *Session) unsolicited(r *codec.Reply) {
 	}
 }
 
-// contentGoing returns the transaction whose content is being sent and has not been
-// ended, or nil.
+// contentGoing returns the transaction whose content is being sent and whose end the
+// driver has not been given, or nil.
 func (s *Session) contentGoing() *Transaction {
-	if s.cur != nil && s.state == fsm.Content && !s.cur.ended {
+	if s.cur != nil && s.state == fsm.Content && (!s.cur.ended || s.cur.endAt >= s.out.given) {
 		return s.cur
 	}
 	return nil
