@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/certfile"
 	"github.com/parley-mail/parley/transport/proxy"
 )
 
@@ -29,6 +30,8 @@ const (
 	codeFile          = 302
 	codeCodePage      = 434
 	codeDropped       = 1120
+	codeStore         = 271
+	codeNoCertificate = 281
 	codeHandshake     = 276
 	codeCertificate   = 280
 	codeInterrupted   = 301
@@ -69,6 +72,8 @@ func ErrorCode(err error) int {
 		{errors.Is(err, syscall.ECONNREFUSED), codeRefusedTCP},
 		{errors.Is(err, syscall.ECONNRESET), codeReset},
 		{errors.As(err, &tlsErr) && certificateAtFault(tlsErr.Reason), codeCertificate},
+		{errors.Is(err, certfile.ErrPassword), codeStore},
+		{errors.Is(err, certfile.ErrNotFound), codeNoCertificate},
 		{errors.Is(err, ErrTLS), codeHandshake},
 		{errors.As(err, &e) && e.Reply != nil, codeRefused},
 		{errors.Is(err, ErrViolation), codeCommunication},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-mail/parley/auth"
+	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/fsm"
 )
 
@@ -177,8 +178,13 @@ func (s *SMTP) endpoint() (*Endpoint, error) {
 		s.state.machine = fsm.NewLooplab()
 		e.Session.Machine = s.state.machine
 	}
+	if _, err := codec.AppendEhlo(nil, e.Session.Hello); err != nil {
+		return nil, rowError("Hello", err)
+	}
 	s.times(e)
-	s.credentials(e)
+	if err := s.credentials(e); err != nil {
+		return nil, err
+	}
 	if err := s.security(e, port); err != nil {
 		return nil, err
 	}
@@ -248,17 +254,22 @@ var mechanismNames = map[AuthMechanism][]string{
 }
 
 // credentials are those given as a whole, or those of the rows.
-func (s *SMTP) credentials(e *Endpoint) {
+func (s *SMTP) credentials(e *Endpoint) error {
 	e.AuthPolicy = s.AuthPolicy
 	e.AuthPolicy.AllowPlaintext = e.AuthPolicy.AllowPlaintext || s.AllowPlaintextAuth
 	e.AuthPolicy.AllowLoopback = true
 	e.AuthPolicy.AllowUnverified = e.AuthPolicy.AllowUnverified || s.SSLAcceptAnyServerCert
 	if s.Credentials != nil {
 		e.Credentials = s.Credentials
-		return
+		return nil
 	}
 	if s.User == "" {
-		return
+		return nil
+	}
+	for row, text := range map[string]string{"User": s.User, "Password": s.Password.Reveal(), "AuthorizationIdentity": s.AuthorizationIdentity.Reveal()} {
+		if strings.ContainsAny(text, "\x00\r\n") {
+			return &Error{Kind: ErrMisuse, Detail: row + ": a NUL, CR or LF is in it (RFC 4616 §2, RFC 4013 §2.3)"}
+		}
 	}
 	c := &auth.Credentials{User: s.User, Password: s.Password}
 	if s.AuthMechanism == AuthXOAUTH2 {
@@ -271,6 +282,7 @@ func (s *SMTP) credentials(e *Endpoint) {
 		e.AuthPolicy.Mechanisms = names
 	}
 	if s.AuthMechanism == AuthAPOP {
-		e.AuthPolicy.Mechanisms = []string{"APOP"} // no server offers it: a clear error
+		return &Error{Kind: ErrMisuse, Detail: "AuthMechanism: APOP is for POP (RFC 1939 §7)"}
 	}
+	return nil
 }

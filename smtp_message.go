@@ -21,7 +21,7 @@ func (s *SMTP) compose() (*message.Message, error) {
 	}
 	var err error
 	if m.MessageIDAlgorithm, err = message.ParseMessageIDAlgorithm(cmpOr(s.MessageIdAlgorithm, "SHA-256")); err != nil {
-		return nil, err
+		return nil, rowError("MessageIdAlgorithm", err)
 	}
 	m.MessageIDDomain = domainOf(s.Hello)
 	for _, list := range []struct {
@@ -174,7 +174,27 @@ func (s *SMTP) mail() (*Mail, error) {
 	params.Return, params.EnvelopeID = cmpOr(strings.ToUpper(s.DSN.Return), params.Return), cmpOr(s.DSN.EnvelopeID, params.EnvelopeID)
 	envelope.Params = params
 	out := &Mail{Envelope: &envelope, Content: content, LineEnds: s.LineEnds, AsIs: s.AsIs, MayDrop: s.MayDrop}
-	return out, s.recipients(out)
+	if err := s.recipients(out); err != nil {
+		return nil, err
+	}
+	return out, checkEnvelope(&envelope)
+}
+
+// checkEnvelope refuses what no command can carry, before there is a session.
+func checkEnvelope(e *message.Envelope) error {
+	params := e.Params
+	params.SMTPUTF8 = true
+	if _, err := codec.AppendMail(nil, "MAIL", e.ReversePath.String(), &params); err != nil {
+		return rowError("the envelope", err)
+	}
+	for i := range e.Recipients {
+		p := e.Recipients[i].Params
+		p.SMTPUTF8 = true
+		if _, err := codec.AppendRcpt(nil, e.Recipients[i].Path.String(), &p); err != nil {
+			return rowError("the envelope", err)
+		}
+	}
+	return nil
 }
 
 // streamOf is a content that is read while it is sent. What can be read from its start
@@ -235,6 +255,9 @@ func (s *SMTP) recipients(m *Mail) error {
 // parseOptions reads the parameters of RCPT as "NOTIFY=SUCCESS,FAILURE ORCPT=…"; NOTIFY and
 // its value may also be parted by a blank.
 func parseOptions(text string) (p codec.RcptParams, err error) {
+	if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }); i >= 0 {
+		return p, &codec.ArgumentError{What: "options", Found: text[i : i+1], Offset: i, Rule: "no control characters", RFC: "RFC 5321 §4.1.2"}
+	}
 	words := strings.Fields(text)
 	for i := 0; i < len(words); i++ {
 		name, value, ok := strings.Cut(words[i], "=")
