@@ -68,6 +68,7 @@ type writer struct {
 
 	content contentState
 	octets  int64 // of the content so far
+	told    int64 // of these, when last told of
 	left    int64 // of a chunk (BDAT)
 	tail    []byte
 }
@@ -154,7 +155,7 @@ func (w *writer) reply(code int) {
 	what := w.owed[i]
 	w.owed = w.owed[i+1:]
 	if what == owedData && code == 354 {
-		w.content, w.octets, w.tail = dataContent, 0, append(w.tail[:0], "\r\n"...)
+		w.content, w.octets, w.told, w.tail = dataContent, 0, 0, append(w.tail[:0], "\r\n"...)
 		w.owed = append([]owed{owedOther}, w.owed...)
 	}
 }
@@ -183,7 +184,7 @@ func (w *writer) client(p []byte, first bool) {
 		if w.content != noContent {
 			p = p[w.takeContent(p):]
 			if w.content == noContent {
-				lines = append(lines, w.contentLines()...)
+				lines = append(lines, w.contentLines())
 			}
 			continue
 		}
@@ -230,11 +231,11 @@ func (w *writer) takeContent(p []byte) int {
 	return len(p)
 }
 
-func (w *writer) contentLines() []string {
+func (w *writer) contentLines() string {
 	if w.octets == 3 && string(w.tail) == "\r\n.\r\n" {
-		return []string{"C: ."}
+		return "C: ."
 	}
-	return []string{fmt.Sprintf("# content of %d octets", w.octets), "C<<any"}
+	return fmt.Sprintf("# content of %d octets\nC<<any", w.octets)
 }
 
 // verbs are the commands whose arguments may be shown.
@@ -276,7 +277,7 @@ func (w *writer) endClientLine() string {
 		w.owed = append(w.owed, owedOther)
 		size, _, _ := strings.Cut(arg, " ")
 		if n, err := strconv.ParseInt(size, 10, 64); err == nil && n > 0 {
-			w.content, w.left, w.octets, w.tail = chunkContent, n, 0, w.tail[:0]
+			w.content, w.left, w.octets, w.told, w.tail = chunkContent, n, 0, 0, w.tail[:0]
 		}
 	case verb == ".":
 		// The reply was owed from the 354 on.
@@ -318,7 +319,8 @@ func (w *writer) flushServer() {
 // flushClient writes that a line of the client did not end; not what it said, since
 // it may be half of a secret.
 func (w *writer) flushClient() {
-	if w.content == dataContent && w.octets > 0 || w.content == chunkContent && w.left > 0 {
+	if w.content != noContent && w.octets != w.told {
+		w.told = w.octets
 		w.line(fmt.Sprintf("# %d octets of content so far", w.octets))
 	}
 	if len(w.clientLine) == 0 {
