@@ -203,7 +203,7 @@ func tlsEnabled(r *Setting) {
 func startMode(r *Setting) {
 	type m = choiceOf[SSLStartMode]
 	choices(func(s *SMTP) *SSLStartMode { return &s.SSLStartMode },
-		m{SSLAutomatic, 0, "automatic"}, m{SSLImplicit, 1, "implicit"}, m{SSLExplicit, 2, "explicit"}, m{SSLNone, 3, "none"})(r)
+		m{SSLAutomatic, 0, "automatic"}, m{SSLImplicit, 1, "implicit"}, m{SSLExplicit, 2, "explicit"}, m{SSLNone, 3, "none"}, m{SSLOpportunistic, 4, "opportunistic"})(r)
 	plain := r.set
 	r.set = func(s *SMTP, v string) error {
 		err := plain(s, v)

@@ -103,6 +103,7 @@ type Properties struct {
 	LocalPort       int    // port to dial from; while connected Config tells the one in use
 	Dialer          transport.Dialer
 	Session         session.Config // strictness, pipelining, DATA or BDAT, limits; the rest is filled in
+	Compiled        bool           // run the compiled machine (fsm.Compiled) instead of fsm.Looplab
 
 	// Authentication.
 	User                  string

@@ -174,7 +174,7 @@ func (s *SMTP) endpoint() (*Endpoint, error) {
 	if s.MaxLineLength > 0 {
 		e.Session.Limits.Line = max(s.MaxLineLength, 256)
 	}
-	if e.Session.Machine == nil {
+	if e.Session.Machine == nil && !s.Compiled {
 		s.state.machine = fsm.NewLooplab()
 		e.Session.Machine = s.state.machine
 	}

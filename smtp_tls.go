@@ -45,7 +45,7 @@ type SSL struct {
 }
 
 // SSLStartMode says when TLS begins. By its number in Config it is 0 automatic, 1 implicit,
-// 2 explicit and 3 none.
+// 2 explicit, 3 none and 4 opportunistic.
 type SSLStartMode uint8
 
 // The modes. Automatic goes by the port: STARTTLS on 25 and 587, at once on every other.
@@ -55,6 +55,9 @@ const (
 	SSLAutomatic
 	SSLImplicit // at once
 	SSLExplicit // STARTTLS or nothing
+	// SSLOpportunistic is STARTTLS if the server offers it, and clear if it does not: it has
+	// no number in such classes, and protects from nobody who interferes.
+	SSLOpportunistic
 )
 
 // Engine chooses the TLS engine.
@@ -101,6 +104,8 @@ func (s *SMTP) tlsMode(port int) TLSMode {
 		return TLSImplicit
 	case SSLExplicit:
 		return TLSStartTLS
+	case SSLOpportunistic:
+		return TLSOpportunistic
 	}
 	if port == 25 || port == 587 {
 		return TLSStartTLS

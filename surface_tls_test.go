@@ -113,7 +113,7 @@ var tlsRows = rowTests{
 				t.Errorf("%s: TLS %v, %q", mode, got.TLS != nil, w.with(""))
 			}
 		}
-		for mode, secured := range map[string]bool{"2": true, "3": false, "explicit": true, "none": false} {
+		for mode, secured := range map[string]bool{"2": true, "3": false, "explicit": true, "none": false, "4": true} {
 			s, peer := class(t, nil)
 			s.TLSConfig = &transport.TLSConfig{RootCAs: peer.Roots}
 			sets(t, s, "SSLStartMode="+mode)
@@ -122,6 +122,9 @@ var tlsRows = rowTests{
 			}
 		}
 		s, peer := class(t, func(s *sink.Server) { s.Extensions = sink.Pipelining })
+		sets(t, s, "SSLStartMode=opportunistic")
+		send(t, s, peer)
+		peer.Memory.Reset()
 		sets(t, s, "SSLStartMode=2")
 		if _, err := s.Send(t.Context()); !errors.Is(err, parley.ErrUnsupported) || len(peer.Memory.Messages()) != 0 {
 			t.Errorf("explicit, not offered: %v", err)
@@ -196,6 +199,12 @@ var tlsRows = rowTests{
 		presented("as a file")
 		s.SSLCert = parley.Certificate{TLS: &own}
 		presented("as it is")
+		for _, kind := range []parley.StoreType{parley.StoreUser, parley.StoreMachine} {
+			s.SSLCert = parley.Certificate{Store: "MY", StoreType: kind}
+			if _, err := s.Send(t.Context()); !errors.Is(err, parley.ErrMisuse) {
+				t.Errorf("a store of Windows: %v", err)
+			}
+		}
 		s.SSLCert = parley.Certificate{Encoded: "nonsense"}
 		if _, err := s.Send(t.Context()); !errors.Is(err, parley.ErrMisuse) {
 			t.Errorf("none: %v", err)
@@ -290,6 +299,41 @@ var tlsRows = rowTests{
 	"setting/SSLNegotiatedCipherStrength":      negotiated,
 	"setting/SSLNegotiatedKeyExchange":         negotiated,
 	"setting/SSLNegotiatedKeyExchangeStrength": negotiated,
+}
+
+// Certificates come from all the files that people keep them in, and from base64.
+func TestSSLCertStores(t *testing.T) {
+	const dir = "transport/certfile/testdata/"
+	s, peer := presenting(t, issue(t, authority(t), certs.Options{}), func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })
+	s.SSLAcceptAnyServerCert = true
+	blob, err := os.ReadFile(dir + "modern.p12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := secretOf("s3cret")
+	for name, own := range map[string]parley.Certificate{
+		"PFX":          {Store: dir + "modern.p12", StorePassword: password},
+		"PFX, said":    {Store: dir + "legacy.p12", StoreType: parley.StorePFX, StorePassword: password},
+		"PFX, base64":  {Encoded: base64.StdEncoding.EncodeToString(blob), StorePassword: password},
+		"JKS":          {Store: dir + "store.jks", StoreType: parley.StoreJKS, StorePassword: password},
+		"separate key": {Store: dir + "leaf.pem", Key: dir + "leaf.key"},
+		"subject":      {Store: dir + "modern.p12", StorePassword: password, Subject: "client.example"},
+	} {
+		s.SSLCert = own
+		if got := send(t, s, peer).TLS.PeerCertificates; len(got) == 0 || got[0].Subject.CommonName != "client.example" {
+			t.Errorf("%s: the server saw %d certificates", name, len(got))
+		}
+	}
+	for code, own := range map[int]parley.Certificate{
+		271: {Store: dir + "modern.p12", StorePassword: secretOf("wrong")},
+		281: {Store: dir + "modern.p12", StorePassword: password, Subject: "nobody"},
+		302: {Store: dir + "missing.p12"},
+	} {
+		s.SSLCert = own
+		if _, err := s.Send(t.Context()); !errors.Is(err, parley.ErrMisuse) || parley.ErrorCode(err) != code {
+			t.Errorf("%+v: %v, code %d, want %d", own, err, parley.ErrorCode(err), code)
+		}
+	}
 }
 
 // negotiated tests the six rows that tell what was agreed on.

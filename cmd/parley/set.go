@@ -115,9 +115,7 @@ func (f *sendFlags) class(e *parley.Endpoint, m *parley.Mail) (*parley.SMTP, err
 	case parley.TLSStartTLS:
 		s.SSLStartMode = parley.SSLExplicit
 	case parley.TLSOpportunistic:
-		if f.tls == "opportunistic" {
-			return nil, usage("--set and --tls opportunistic exclude each other: the class never falls back to clear")
-		}
+		s.SSLStartMode = parley.SSLOpportunistic
 	}
 	if _, plain := e.Dialer.(*transport.TCPDialer); !plain || f.localAddr != "" || f.only4 || f.only6 {
 		s.Dialer = e.Dialer
