@@ -23,43 +23,6 @@ import (
 	"github.com/parley-mail/parley/transport/record"
 )
 
-// corpus is what real messages have in them; each must arrive as it is, its line ends
-// made CRLF, and what cannot must be refused before MAIL.
-var corpus = []struct {
-	name, content string
-	asIs          bool
-	fault         error // refused before MAIL
-}{
-	{name: "plain", content: head + "hello\r\n"},
-	{name: "a file's line ends", content: strings.ReplaceAll(head, "\r\n", "\n") + "hello\nworld\n"},
-	{name: "8 bit", content: head + "gr\xc3\xbc\xc3\x9fe \xff\xfe\r\n"},
-	{name: "UTF-8 header", content: "Subject: gr\u00fc\u00dfe\r\n" + head + "hello\r\n"},
-	{name: "line of 998", content: head + strings.Repeat("x", 998) + "\r\nend\r\n"},
-	{name: "long line", content: head + strings.Repeat("x", 5000) + "\r\n", fault: message.FaultLongLine},
-	{name: "long line, as it is", content: head + strings.Repeat("x", 5000) + "\r\nend\r\n", asIs: true},
-	{name: "dots", content: head + ".\r\n..\r\n.hidden\r\n...\r\n.\r\n"},
-	{name: "a dot first of all", content: ".Subject: hi\r\n\r\n.\r\n"},
-	{name: "no final line end", content: head + "no end"},
-	{name: "a dot and no line end", content: head + "."},
-	{name: "bare CR and LF", content: head + "a\rb\nc\r\r\nd\n\r\n"},
-	{name: "blank lines and spaces", content: head + "\r\n\r\n  trailing  \r\n\t\r\n\r\n"},
-	{name: "headers only", content: head},
-	{name: "NUL", content: head + "a\x00b\r\n", fault: parley.ErrUnsupported},
-	{name: "many lines", content: head + strings.Repeat(".The quick brown fox jumps over the lazy dog.\r\n", 40000)},
-	{name: "50 MiB", content: head + strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab\r\n", (50<<20-1000)/62)},
-}
-
-const head = "From: <sender@client.test>\r\nTo: <bob@parley.test>\r\nSubject: interop\r\nDate: Wed, 25 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@client.test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-
-// stored is how a peer keeps content: normalised, with LF.
-func stored(content string) string {
-	s := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(content)
-	if !strings.HasSuffix(s, "\n") {
-		s += "\n"
-	}
-	return s
-}
-
 // endpoint is how the client reaches a port of a peer.
 func endpoint(p peers.Peer, site *peers.Site, kind peers.Kind) *parley.Endpoint {
 	e := &parley.Endpoint{
@@ -100,42 +63,6 @@ func mail(content string, to ...peers.Account) *parley.Mail {
 		env.Recipients = append(env.Recipients, message.Recipient{Path: message.MustParsePath(a.Mailbox())})
 	}
 	return &parley.Mail{Envelope: env, Content: message.FromBytes([]byte(content))}
-}
-
-// TestSendCorpus sends every message of the corpus to Postfix, by DATA and by BDAT.
-func TestSendCorpus(t *testing.T) {
-	p := peers.NewPostfix()
-	site := start(t, p)
-	n := 0
-	for _, data := range []session.DataMode{session.DataOnly, session.DataBDAT} {
-		for _, c := range corpus {
-			e := endpoint(p, site, peers.SMTP)
-			e.Session.Data = data
-			log := &record.Log{Limit: 64 << 10}
-			e.Dialer = record.Dialer(&transport.TCPDialer{}, log)
-			m := mail(c.content, peers.Bob)
-			m.AsIs = c.asIs
-			result, err := send(t, e, m)
-			if c.fault != nil {
-				if !errors.Is(err, c.fault) {
-					t.Errorf("%v, %s: error %v, want %v", data, c.name, err, c.fault)
-				}
-				if said(log, "MAIL") {
-					t.Errorf("%v, %s: MAIL was said", data, c.name)
-				}
-				continue
-			}
-			if err != nil || result.Outcome() != parley.OutcomeAccepted {
-				t.Errorf("%v, %s: %v", data, c.name, err)
-				continue
-			}
-			n++
-			got, want := arrived(t, p, peers.Bob.User, n), stored(c.content)
-			if got != want {
-				t.Errorf("%v, %s: sent and stored differ (-sent +stored):\n%.2000s", data, c.name, cmp.Diff(want, got))
-			}
-		}
-	}
 }
 
 // said reports whether the client sent a command.
@@ -255,35 +182,5 @@ func TestSendRefusals(t *testing.T) {
 	m.LineEnds = codec.Refuse
 	if _, err := send(t, endpoint(p, site, peers.SMTP), m); !errors.Is(err, message.FaultBareCR) {
 		t.Errorf("bare CR: %v", err)
-	}
-}
-
-// TestSendToSink sends to smtp-sink, which keeps what it gets.
-func TestSendToSink(t *testing.T) {
-	keeping := peers.NewSMTPSink().Keep()
-	site := start(t, keeping)
-	for i, serial := range []bool{false, true} {
-		e := endpoint(keeping, site, peers.SMTP)
-		e.Session.Serial = serial
-		if _, err := send(t, e, mail(head+".dot\r\n", peers.Bob)); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(stored(head+".dot\r\n"), arrived(t, keeping, peers.Bob.User, i+1)); diff != "" {
-			t.Errorf("sent and stored differ (-sent +stored):\n%s", diff)
-		}
-	}
-	lmtp := peers.NewSMTPSink("-L")
-	site = start(t, lmtp)
-	if result, err := send(t, endpoint(lmtp, site, peers.LMTP), mail(head, peers.Bob, peers.Carol)); err != nil || result.Outcome() != parley.OutcomeAccepted {
-		t.Errorf("LMTP: %v", err)
-	}
-	for phase, want := range map[string]parley.Outcome{"MAIL": parley.OutcomeRefused, "RCPT": parley.OutcomeRefused, "DATA": parley.OutcomeRefused, ".": parley.OutcomeRefused} {
-		refusing := peers.NewSMTPSink("-r", phase)
-		site = start(t, refusing)
-		result, err := send(t, endpoint(refusing, site, peers.SMTP), mail(head, peers.Bob))
-		var pe *parley.Error
-		if result == nil || result.Outcome() != want || !errors.As(err, &pe) || !pe.Temporary() {
-			t.Errorf("refusing %s: %v, %v", phase, result, err)
-		}
 	}
 }
