@@ -18,6 +18,8 @@ import (
 	"github.com/parley-mail/parley/transport"
 )
 
+//go:generate go test -run TestClassDoc -update .
+
 // SMTP is one connection and one message under construction, driven by properties: set
 // fields, call Send. It is the face for programs that think in a class with properties;
 // every property, setting and method has the name that such classes give it, and every
