@@ -241,3 +241,13 @@ func TestRefusedBehindLeave(t *testing.T) {
 		}
 	}
 }
+
+// With SMTPUTF8 recipients may be beyond ASCII too (RFC 6531 §3.3).
+func TestRecipientBeyondASCII(t *testing.T) {
+	(&scenario{
+		name: "SMTPUTF8", begin: begin(t, mail(t, "\r\n", "j\u00f6rg@x.example", "\u00e9@y.example", "b@y.example")),
+		want: []string{"\u00e9@y.example refused 550", "b@y.example refused 550"}, state: fsm.Closed,
+		script: "S: 220 mx.example\nC: EHLO localhost\nS: 250-mx.example\nS: 250-8BITMIME\nS: 250 SMTPUTF8\nC: MAIL FROM:<j\u00f6rg@x.example> SMTPUTF8\nS: 250 ok\n" +
+			"C: RCPT TO:<\u00e9@y.example>\nS: 550 no\nC: RCPT TO:<b@y.example>\nS: 550 no\nC: QUIT\nS: 221 bye",
+	}).play(t)
+}

@@ -196,12 +196,13 @@ func (s *Session) tryRecipients(tx *Transaction, missing func(Needs, string) *Er
 // appendRcpt appends the RCPT line, without what the server does not offer and the
 // caller can do without.
 func (s *Session) appendRcpt(tx *Transaction, to *message.Recipient) ([]byte, error) {
-	params := &to.Params
+	params := to.Params
 	switch {
 	case tx.Verb != fsm.Mail:
-		params = &codec.RcptParams{}
-	case !s.ext.DSN && (params.Notify != 0 || params.OriginalRecipient != ""):
-		params = &codec.RcptParams{Extra: params.Extra}
+		params = codec.RcptParams{}
+	case !s.ext.DSN:
+		params.Notify, params.OriginalRecipient = 0, ""
 	}
-	return codec.AppendRcpt(s.out.buf, to.Path.String(), params)
+	params.SMTPUTF8 = tx.params.SMTPUTF8
+	return codec.AppendRcpt(s.out.buf, to.Path.String(), &params)
 }
