@@ -215,3 +215,14 @@ func preferred(cases []*Case, name string) []*Case {
 	})
 	return out
 }
+
+// All hunts several mutants at once; the kills are in the order of the mutants.
+func (h *Hunter) All(mutants []Mutant, workers int) []Kill {
+	kills := make([]Kill, len(mutants))
+	indices := make([]int, len(mutants))
+	for i := range indices {
+		indices[i] = i
+	}
+	parallel(workers, indices, func(i int) { kills[i] = h.Hunt(mutants[i]) })
+	return kills
+}

@@ -76,7 +76,7 @@ func Escape(octets []byte, pattern bool) string {
 // quoteWord writes the value of an attribute: bare if it can be, otherwise in double
 // quotes, in which a quote is \x22.
 func quoteWord(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \"]{}") {
+	if s != "" && !strings.ContainsAny(s, " \"]{}\\") {
 		return s
 	}
 	return `"` + s + `"`

@@ -19,7 +19,7 @@ func (s *Script) Format() []byte {
 			b.WriteString("# " + h.Value + "\n")
 		}
 	}
-	if len(s.Header) > 0 && len(s.Steps) > 0 {
+	if len(s.Steps) > 0 && (len(s.Header) > 0 || s.Steps[0].Kind == Comment) { // a comment there is no header
 		b.WriteString("\n")
 	}
 	formatSteps(&b, s.Steps)
@@ -61,11 +61,11 @@ func formatStep(b *bytes.Buffer, s *Step) {
 	case Client:
 		b.WriteString("C" + colon(s))
 	case Content:
-		b.WriteString("C<< " + s.Text)
-		if s.Text == "any" {
-			b.Truncate(b.Len() - len(" any"))
-			b.WriteString("any")
+		b.WriteString("C<<")
+		if s.Text != "any" {
+			b.WriteString(" ")
 		}
+		b.WriteString(s.Text)
 		if s.Text == "lines" {
 			for _, l := range s.Lines {
 				b.WriteString("\n" + l)

@@ -266,9 +266,12 @@ func parseWords(text string, at Pos) (attrs []Attr, col int, err error) {
 			return nil, from, fmt.Errorf(`" without its pair`)
 		}
 		a := Attr{Key: text[from:i], Pos: Pos{at.Line, at.Col + from}}
-		if key, value, ok := strings.Cut(a.Key, "="); ok && key != "" {
+		if key, value, ok := strings.Cut(a.Key, "="); ok && key != "" && !strings.Contains(key, `"`) {
 			if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
 				value = value[1 : n-1]
+			}
+			if k := strings.IndexByte(value, '"'); k >= 0 {
+				return nil, from + len(key) + 1 + k, fmt.Errorf(`a quote inside a value is written \x22`)
 			}
 			if _, k, err := Unescape(value); err != nil {
 				return nil, from + len(key) + 1 + k, err

