@@ -211,7 +211,7 @@ auth_verbose = yes
 disable_plaintext_auth = no
 passdb {
   driver = static
-  mechanisms = external
+  mechanisms = external gssapi
   args = nopassword=y
 }
 passdb {
