@@ -3,6 +3,7 @@ package parley
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func clipped(s string, n int) string {
 }
 
 // Settings returns the table, in the order of the documentation.
-func Settings() []Setting { return settings }
+func Settings() []Setting { return slices.Clone(settings) }
 
 // FindSetting returns the setting of that name; case does not matter.
 func FindSetting(name string) (Setting, bool) {
@@ -198,27 +199,36 @@ func span(at func(*SMTP) *time.Duration, unit time.Duration) func(*Setting) {
 	}
 }
 
-// choices are numbers with names; both may be given.
+// choices are numbers with names; both may be given. What has no number, which is one below
+// zero, goes by its name.
 func choices[T ~uint8](at func(*SMTP) *T, all ...choiceOf[T]) func(*Setting) {
 	return func(r *Setting) {
 		r.Type = "choice"
 		var words []string
 		for _, c := range all {
+			if c.number < 0 {
+				words = append(words, c.word)
+				continue
+			}
 			words = append(words, fmt.Sprintf("%d %s", c.number, c.word))
 		}
 		r.Allowed = strings.Join(words, ", ")
 		r.get = func(s *SMTP) string {
 			for _, c := range all {
-				if c.value == *at(s) {
-					return strconv.Itoa(c.number)
+				if c.value != *at(s) {
+					continue
 				}
+				if c.number < 0 {
+					return c.word
+				}
+				return strconv.Itoa(c.number)
 			}
 			return ""
 		}
 		r.set = func(s *SMTP, v string) error {
 			v = strings.TrimSpace(v)
 			for _, c := range all {
-				if v == strconv.Itoa(c.number) || strings.EqualFold(v, c.word) {
+				if c.number >= 0 && v == strconv.Itoa(c.number) || strings.EqualFold(v, c.word) {
 					*at(s) = c.value
 					return nil
 				}

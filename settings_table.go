@@ -25,7 +25,7 @@ func row(name string, where int, kind func(*Setting), def, ref, doc string) Sett
 	return r
 }
 
-// settings is the table. It is filled by init because its rows ask for its own length.
+// settings is the table.
 var settings = []Setting{
 	// The message.
 	row("Subject", property, text(func(s *SMTP) *string { return &s.Subject }), "", "RFC 5322 §3.6.5", "The Subject field; encoded if Charset is set, folded by MaxHeaderLength."),
@@ -118,7 +118,7 @@ var settings = []Setting{
 	row("SSLEnableRenegotiation", config, flag(func(s *SMTP) *bool { return &s.SSLEnableRenegotiation }), "True", "RFC 5746", "Send renegotiation_info. Renegotiation itself is never done."),
 	row("ReuseSSLSession", config, flag(func(s *SMTP) *bool { return &s.ReuseSSLSession }), "False", "RFC 8446 §2.2", "Resume this object's earlier TLS sessions, for ten hours."),
 	row("OpenSSLPrngSeedData", config, text(func(s *SMTP) *string { return &s.OpenSSLPrngSeedData }), "", "", "Mixed into the randomness that TLS uses for what is not a key; never weaker than the system's."),
-	row("UseInternalSecurityAPI", config, choices(func(s *SMTP) *Engine { return &s.UseInternalSecurityAPI }, choiceOf[Engine]{EngineByNeed, -1, "auto"}, choiceOf[Engine]{EngineStandard, 0, "False"}, choiceOf[Engine]{EngineInternal, 1, "True"}), "auto", "", "Which TLS engine: the standard library's, or the one that shapes its hello; auto is by need."),
+	row("UseInternalSecurityAPI", config, choices(func(s *SMTP) *Engine { return &s.UseInternalSecurityAPI }, choiceOf[Engine]{EngineByNeed, -1, "auto"}, choiceOf[Engine]{EngineStandard, -1, "False"}, choiceOf[Engine]{EngineInternal, -1, "True"}), "auto", "", "Which TLS engine: the standard library's, or the one that shapes its hello; auto is by need."),
 	row("SSLProvider", config, text(func(s *SMTP) *string { return &s.SSLProvider }), "*", "", "The TLS engine by name: *, crypto/tls or utls."),
 	row("LogSSLPackets", config, flag(func(s *SMTP) *bool { return &s.LogSSLPackets }), "False", "RFC 8446 §5", "An SSLStatus event for each TLS record; never its content."),
 	row("SSLNegotiatedVersion", config, readonly((*SMTP).SSLNegotiatedVersion), "", "RFC 8446 §4.2.1", "The version agreed on."),
@@ -140,7 +140,7 @@ var settings = []Setting{
 	row("Linger", config, flag(func(s *SMTP) *bool { return &s.Linger }), "True", "RFC 9293 §3.9.1", "Closing lets go what is not sent yet; without it the connection is reset."),
 	row("LingerTime", config, span(func(s *SMTP) *time.Duration { return &s.LingerTime }, time.Second), "0", "RFC 9293 §3.9.1", "How long closing waits for that; 0 does not wait."),
 	row("TcpNoDelay", config, flag(func(s *SMTP) *bool { return &s.TcpNoDelay }), "True", "RFC 896", "Send small packets at once."),
-	row("UseIPv6", config, choices(func(s *SMTP) *IPv6 { return &s.UseIPv6 }, choiceOf[IPv6]{IPDual, -1, "dual"}, choiceOf[IPv6]{IPv4Only, 0, "IPv4"}, choiceOf[IPv6]{IPv6Only, 1, "IPv6"}, choiceOf[IPv6]{IPv6Preferred, 2, "prefer IPv6"}), "-1", "RFC 8305", "Which addresses of a host are used."),
+	row("UseIPv6", config, choices(func(s *SMTP) *IPv6 { return &s.UseIPv6 }, choiceOf[IPv6]{IPDual, -1, "dual"}, choiceOf[IPv6]{IPv4Only, 0, "IPv4"}, choiceOf[IPv6]{IPv6Only, 1, "IPv6"}, choiceOf[IPv6]{IPv6Preferred, 2, "prefer IPv6"}), "dual", "RFC 8305", "Which addresses of a host are used."),
 	row("InBufferSize", config, number(func(s *SMTP) *int { return &s.InBufferSize }, 0, 1<<30), "0", "", "The socket's receive buffer; 0 is the system's choice."),
 	row("OutBufferSize", config, number(func(s *SMTP) *int { return &s.OutBufferSize }, 0, 1<<30), "0", "", "The socket's send buffer; 0 is the system's choice."),
 
@@ -219,13 +219,7 @@ func mechanism(r *Setting) {
 	choices(func(s *SMTP) *AuthMechanism { return &s.AuthMechanism },
 		m{AuthAuto, -1, "auto"}, m{AuthPassword, 0, "password"}, m{AuthCRAMMD5, 1, "CRAM-MD5"}, m{AuthNTLM, 2, "NTLM"}, m{AuthAPOP, 3, "APOP"},
 		m{AuthPlain, 4, "PLAIN"}, m{AuthDigestMD5, 5, "DIGEST-MD5"}, m{AuthKerberos, 6, "Kerberos"}, m{AuthXOAUTH2, 7, "XOAUTH2"}, m{AuthSCRAM, 8, "SCRAM"})(r)
-	number, plain := r.get, r.set
-	r.get = func(s *SMTP) string {
-		if s.AuthMechanism == AuthAuto {
-			return "auto"
-		}
-		return number(s)
-	}
+	plain := r.set
 	r.set = func(s *SMTP, v string) error {
 		if strings.TrimSpace(v) == "3" || strings.EqualFold(strings.TrimSpace(v), "APOP") {
 			return errAPOP

@@ -61,7 +61,7 @@ type Properties struct {
 	Message                []byte    // a whole message (RFC 5322), sent instead of a computed one
 	MessageStream          io.Reader // the same, read while it is sent; seekable readers are looked through first
 	MessageDate            string    // "*": now; "": no Date field; otherwise the value
-	MessageId              string    // "*": a generated one; "": no field; otherwise the value. Send puts the one used here
+	MessageId              string    // "*": a generated one; "": no field; otherwise the value. Send puts a generated one here; the next message gets another
 	MessageIdAlgorithm     string    // hash of a generated id: MD5, SHA1, SHA-256, SHA-384, SHA-512; "": SHA-256
 	Importance             message.Importance
 	Priority               message.Priority
@@ -148,10 +148,12 @@ type smtpState struct {
 	machine   *fsm.Looplab
 	queue     events.Queue
 	queueing  sync.Once // sets the queue up
+	generated string    // the Message-ID that was generated last
 	required  []bool    // of the message being sent
 	moot      bool      // its sender was refused, so that what is said of recipients counts for nothing
 
-	firewalled bool // the last connection went through a firewall
+	records    records // TLS records that LogSSLPackets has seen and not told
+	firewalled bool    // the last connection went through a firewall
 
 	connected    atomic.Bool
 	local        atomic.Pointer[string]

@@ -200,7 +200,9 @@ func (s *SMTP) endpoint() (*Endpoint, error) {
 // §4.1.3).
 func helloName() string {
 	if name, err := os.Hostname(); err == nil && strings.Contains(name, ".") {
-		return name
+		if _, err := codec.AppendEhlo(nil, name); err == nil {
+			return name
+		}
 	}
 	return "[127.0.0.1]"
 }

@@ -2,14 +2,21 @@ package parley
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/parley-mail/parley/events"
+	"github.com/parley-mail/parley/transport"
 )
 
 // listen subscribes the handlers for the length of one method, behind what the class
 // keeps for itself.
 func (s *SMTP) listen() (cancel func()) {
 	own := s.Events.Subscribe(events.Of(events.KindReplyReceived, events.KindClosed, events.KindSenderRefused, events.KindRecipientRefused), s.note)
+	if s.LogSSLPackets {
+		note := own
+		tell := s.Events.Subscribe(events.All&^events.Of(events.KindSSLStatus), func(events.Event) { s.tellRecords() })
+		own = func() { s.tellRecords(); tell(); note() }
+	}
 	set := s.handled()
 	if s.bodiless() {
 		set &^= transferKinds
@@ -24,6 +31,33 @@ func (s *SMTP) listen() (cancel func()) {
 	}
 	hooks := s.Events.Subscribe(set, handle)
 	return func() { own(); hooks() }
+}
+
+// records are TLS records seen by whichever goroutine reads or writes.
+type records struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *records) put(record transport.TLSRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, record.String())
+}
+
+func (r *records) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := r.lines
+	r.lines = nil
+	return lines
+}
+
+// tellRecords fires SSLStatus for the TLS records seen since, on the method's goroutine.
+func (s *SMTP) tellRecords() {
+	for _, line := range s.state.records.take() {
+		s.Events.Publish(&events.SSLStatus{Message: line})
+	}
 }
 
 // bodiless reports whether the message is a header section only: there is nothing to

@@ -117,6 +117,9 @@ func (s *SMTP) headers(m *message.Message) error {
 		m.OmitDate = true
 		m.OtherHeaders = append([]message.HeaderField{{Name: "Date", Value: s.MessageDate}}, m.OtherHeaders...)
 	}
+	if s.MessageId != "" && s.MessageId == s.state.generated {
+		s.MessageId = "*" // what was generated for one message is not for the next
+	}
 	switch s.MessageId {
 	case "*":
 	case "":
@@ -145,39 +148,58 @@ func (s *SMTP) MessageHeadersString() (string, error) {
 	return m.HeaderString()
 }
 
-// mail makes what Deliver takes.
-func (s *SMTP) mail() (*Mail, error) {
+// mail makes what Deliver takes, and says which Message-ID it has, if that is known.
+func (s *SMTP) mail() (out *Mail, id string, err error) {
 	m, err := s.compose()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	switch {
 	case len(s.Message) > 0:
 		m.Raw = message.FromBytes(s.Message)
+		id = idOf(m)
 	case s.MessageStream != nil:
 		m.Raw = streamOf(s.MessageStream)
 	default:
 		if err := m.Seal(); err != nil {
-			return nil, rowError("the message", err)
+			return nil, "", rowError("the message", err)
 		}
-		s.MessageId = m.MessageID
+		if id = m.MessageID; id == "" {
+			id = idOf(m)
+		} else if s.MessageId == "*" {
+			s.MessageId, s.state.generated = id, id
+		}
 	}
 	envelope, err := m.Envelope()
 	if err != nil {
-		return nil, rowError("the envelope", err)
+		return nil, "", rowError("the envelope", err)
 	}
 	content, err := m.Content()
 	if err != nil {
-		return nil, rowError("the message", err)
+		return nil, "", rowError("the message", err)
 	}
 	params := s.Params
 	params.Return, params.EnvelopeID = cmpOr(strings.ToUpper(s.DSN.Return), params.Return), cmpOr(s.DSN.EnvelopeID, params.EnvelopeID)
 	envelope.Params = params
-	out := &Mail{Envelope: &envelope, Content: content, LineEnds: s.LineEnds, AsIs: s.AsIs, MayDrop: s.MayDrop}
+	out = &Mail{Envelope: &envelope, Content: content, LineEnds: s.LineEnds, AsIs: s.AsIs, MayDrop: s.MayDrop}
 	if err := s.recipients(out); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return out, checkEnvelope(&envelope)
+	return out, id, checkEnvelope(&envelope)
+}
+
+// idOf returns the Message-ID that the header of a message has; "" if it has none.
+func idOf(m *message.Message) string {
+	fields, err := m.Headers()
+	if err != nil {
+		return ""
+	}
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, "Message-ID") {
+			return strings.TrimSpace(f.Value)
+		}
+	}
+	return ""
 }
 
 // checkEnvelope refuses what no command can carry, before there is a session.

@@ -17,11 +17,11 @@ func (s *SMTP) Queue(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	defer done()
-	m, err := s.mail()
+	m, id, err := s.mail()
 	if err != nil {
 		return "", err
 	}
-	return queue.Put(ctx, dir, NewQueueEntry(m, s.MessageId))
+	return queue.Put(ctx, dir, NewQueueEntry(m, id))
 }
 
 // ProcessQueue sends every .queued file of dir, the oldest first, over one connection,

@@ -38,7 +38,7 @@ func (s *SMTP) send(ctx context.Context, verb fsm.Command) (result *Result, err 
 		return nil, err
 	}
 	defer done()
-	m, err := s.mail()
+	m, id, err := s.mail()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *SMTP) send(ctx context.Context, verb fsm.Command) (result *Result, err 
 		defer func() { s.state.required = nil }()
 		result, err = c.Deliver(ctx, m)
 		if result != nil {
-			result.MessageID = s.MessageId
+			result.MessageID = id
 		}
 		return err
 	})

@@ -85,7 +85,7 @@ func (s *SMTP) security(e *Endpoint, port int) error {
 	}
 	c.VerifyPeer = s.judge(c)
 	if s.LogSSLPackets {
-		c.RecordLog = func(r transport.TLSRecord) { s.Events.Publish(&events.SSLStatus{Message: r.String()}) }
+		c.RecordLog = s.state.records.put
 	}
 	e.TLSConfig = c
 	return nil

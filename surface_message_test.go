@@ -105,13 +105,21 @@ var messageRows = rowTests{
 		if s.MessageId != got {
 			t.Errorf("read back %q, sent %q", s.MessageId, got)
 		}
+		if next := header(t, send(t, s, peer).Content).Get("Message-Id"); next == got || next != s.MessageId {
+			t.Errorf("the next message has %q after %q", next, got)
+		}
 		s.MessageId = "mine@x.example"
 		if got := header(t, send(t, s, peer).Content).Get("Message-Id"); got != "<mine@x.example>" {
 			t.Errorf("given: %q", got)
 		}
+		s, peer = class(t, nil)
 		s.MessageId = ""
 		if got := header(t, send(t, s, peer).Content)["Message-Id"]; got != nil {
 			t.Errorf("none: %q", got)
+		}
+		s.Message = []byte("Message-ID: <raw@x.example>\r\n\r\n")
+		if result, err := s.Send(t.Context()); err != nil || result.MessageID != "<raw@x.example>" {
+			t.Errorf("of a raw message: %+v, %v", result, err)
 		}
 	},
 	"setting/MessageIdAlgorithm": func(t *testing.T) {
