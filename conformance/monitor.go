@@ -76,7 +76,7 @@ type witnessed struct {
 func (w *witnessed) accepted() int {
 	n := 0
 	for _, code := range w.rcpts {
-		if code/100 == 2 {
+		if code/100 == 2 && w.mail < 400 {
 			n++
 		}
 	}
@@ -85,7 +85,7 @@ func (w *witnessed) accepted() int {
 
 // word returns the code that decided about recipient i after the end of the content, or 0.
 func (w *witnessed) word(i int, lmtp bool) int {
-	if i >= len(w.rcpts) || w.rcpts[i]/100 != 2 {
+	if i >= len(w.rcpts) || w.rcpts[i]/100 != 2 || w.mail >= 400 {
 		return 0
 	}
 	n := 0

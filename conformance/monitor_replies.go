@@ -109,9 +109,8 @@ func (m *monitor) complete(code int, text []byte) {
 			m.authed = true
 		}
 	case "MAIL", "SEND", "SOML", "SAML":
-		tx.mail = code
-		if !good && m.open == tx && !m.follows(tx) {
-			m.open = nil
+		if tx.mail = code; !good && m.open == tx {
+			m.open = nil // there is no transaction, whatever is in flight
 		}
 	case "RCPT":
 		tx.rcpts[head.rcpt] = code
@@ -128,9 +127,6 @@ func (m *monitor) complete(code int, text []byte) {
 	}
 	if done {
 		m.pending = m.pending[1:]
-	}
-	if tx != nil && m.open == tx && tx.mail/100 > 2 && !m.follows(tx) && m.mode == commands {
-		m.open = nil // nothing of it is in flight: there is no transaction
 	}
 }
 
@@ -159,16 +155,6 @@ func (m *monitor) answeredBdat(tx *witnessed, last bool, code int) bool {
 	}
 	tx.answers = append(tx.answers, code)
 	return !m.lmtp || len(tx.answers) >= tx.accepted()
-}
-
-// follows reports whether a command of tx is still owed, beside the one being answered.
-func (m *monitor) follows(tx *witnessed) bool {
-	for _, o := range m.pending[1:] {
-		if o.tx == tx {
-			return true
-		}
-	}
-	return false
 }
 
 // offers reads an answer to EHLO: the first line is the server's name.

@@ -55,7 +55,8 @@ type play struct {
 	bdat            int  // octets of the chunk that follows; -1: none
 	free            bool // inside a free group
 
-	keep    bool // write the log
+	walk    *walk // the server goes by chance; nil: by the script
+	keep    bool  // write the log
 	wire    []string
 	verdict string // of a branch taken
 	failure *Failure
@@ -114,11 +115,20 @@ func (p *play) run(maker Maker) {
 	p.mon.lmtp, p.mon.secret, p.mon.extra = cfg.LMTP, o.policy.AllowPlaintext, p.prog.extra
 	p.eng = maker(cfg)
 	steps := p.c.Script.Steps
+	if p.walk != nil { // the calls come by chance
+		for i := range steps {
+			p.walk.steps = append(p.walk.steps, &steps[i])
+		}
+		steps = nil
+	}
 	p.eng.Dialing()
 	if !o.implicit && !p.prog.dial {
 		p.connected()
 	}
 	p.steps(steps)
+	if p.walk != nil {
+		p.walk.play(p)
+	}
 	p.flush()
 	p.finish()
 }

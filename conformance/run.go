@@ -55,6 +55,7 @@ type Options struct {
 	Facts  *Facts     // what was covered; nil: not wanted
 
 	seen func(*Case, Variant, *tracer) // called after each play
+	log  bool                          // write down the dialogue
 }
 
 // Run plays a case in all ways.
