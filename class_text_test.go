@@ -73,11 +73,11 @@ func classCodes() string {
 		{parley.ErrUnsupported, "ErrUnsupported", "the server does not offer what is needed"},
 		{parley.ErrNotConnected, "ErrNotConnected", "Command needs a session"},
 		{parley.ErrTLS, "ErrTLS", "the handshake failed; 280 where the certificate is at fault"},
-		{parley.ErrInterrupted, "ErrInterrupted", "Interrupt was called"},
-		{parley.ErrTransport, "ErrTransport", "the connection was lost; 118 where a firewall is at fault, 10061 refused, 10054 reset, 11001 no such host"},
+		{parley.ErrFirewall, "ErrFirewall", "the firewall failed or refused"},
+		{parley.ErrTransport, "ErrTransport", "the connection was lost; 10061 refused, 10054 reset, 11001 no such host"},
 	} {
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", parley.ErrorCode(c.err), c.name, c.what)
 	}
-	b.WriteString("\nBeside these: 271 a store of certificates cannot be opened, 281 the certificate is not in it, 302 a file is\nmissing, 434 text does not fit the code page or charset, 1 anything else.\n")
+	b.WriteString("\nBeside these: 271 a store of certificates cannot be opened, 281 the certificate is not in it, 302 a file is\nmissing, 434 text does not fit the code page or charset, 1 (also ErrInterrupted) anything else.\n")
 	return b.String()
 }

@@ -34,7 +34,6 @@ const (
 	codeNoCertificate = 281
 	codeHandshake     = 276
 	codeCertificate   = 280
-	codeInterrupted   = 301
 	codeRefusedTCP    = 10061
 	codeReset         = 10054
 	codeNoHost        = 11001
@@ -57,14 +56,13 @@ func ErrorCode(err error) int {
 	}{
 		{err == nil, 0},
 		{errors.Is(err, ErrBusy), codeBusy},
-		{errors.Is(err, ErrInterrupted), codeInterrupted},
 		{errors.Is(err, ErrNoServer), codeNoServer},
 		{errors.Is(err, ErrNoSender), codeNoSender},
 		{errors.Is(err, ErrNoRecipient), codeNoRecipient},
 		{errors.Is(err, ErrConnected), codeConnected},
 		{errors.Is(err, ErrNotConnected), codeNotConnected},
 		{errors.Is(err, ErrFrozen), codeFrozen},
-		{errors.As(err, &proxyErr), codeFirewall},
+		{errors.Is(err, ErrFirewall) || errors.As(err, &proxyErr), codeFirewall},
 		{errors.As(err, &page) || errors.As(err, &charset), codeCodePage},
 		{errors.Is(err, ErrTimeout), codeTimeout},
 		{errors.Is(err, context.DeadlineExceeded), codeTimeout},

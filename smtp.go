@@ -75,6 +75,7 @@ type Properties struct {
 	CodePage               int    // Windows code page that the text is sent in; 0: 65001, UTF-8
 	HTML                   string // an alternative to MessageText
 	Attachments            []message.Attachment
+	TLSOptional            bool // TLS-Required: No (RFC 8689 §4.3)
 
 	// The envelope.
 	From              string
@@ -226,6 +227,7 @@ var (
 	ErrNoServer     = errors.New("parley: no MailServer is given")
 	ErrNoSender     = errors.New("parley: no From is given")
 	ErrNoRecipient  = errors.New("parley: no recipient is given")
+	ErrFirewall     = errors.New("parley: the firewall failed")
 	ErrInterrupted  = error(interrupted{}) // also errors.Is(err, context.Canceled)
 )
 
@@ -313,7 +315,7 @@ func (s *SMTP) ResetHeaders() {
 	s.Importance, s.Priority, s.Sensitivity = 0, 0, 0
 	s.ReplyTo, s.ReadReceiptTo, s.DeliveryNotificationTo, s.OtherHeaders = "", "", "", ""
 	s.From, s.ReturnPath, s.SendTo, s.Cc, s.BCc = "", "", "", "", ""
-	s.MessageRecipients, s.DSN, s.Params = nil, DSN{}, codec.MailParams{}
+	s.MessageRecipients, s.DSN, s.Params, s.TLSOptional = nil, DSN{}, codec.MailParams{}, false
 }
 
 // begin marks a method as running. done ends it; ctx is the one to run it with.

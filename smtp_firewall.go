@@ -85,11 +85,21 @@ func (d announced) DialContext(ctx context.Context, network, address string) (ne
 	e := &events.ConnectionStatus{ConnectionEvent: "Firewall connection complete", Description: "OK"}
 	if err != nil {
 		e.StatusCode, e.Description = ErrorCode(err), err.Error()
+		err = firewallError{err}
 	}
 	d.class.state.firewalled = err == nil
 	d.class.Events.Publish(e)
 	return nc, err
 }
+
+// firewallError is an error on the way through a firewall: errors.Is finds ErrFirewall.
+type firewallError struct{ error }
+
+// Unwrap returns the cause.
+func (e firewallError) Unwrap() error { return e.error }
+
+// Is reports whether target is ErrFirewall.
+func (e firewallError) Is(target error) bool { return target == ErrFirewall }
 
 // detected goes the way that the environment names.
 type detected struct {

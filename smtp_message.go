@@ -13,7 +13,8 @@ import (
 func (s *SMTP) compose() (*message.Message, error) {
 	m := &message.Message{
 		Subject: s.Subject, Text: s.MessageText, HTML: s.HTML, Attachments: s.Attachments,
-		Importance: s.Importance, Priority: s.Priority, Sensitivity: s.Sensitivity,
+		TLSOptional: s.TLSOptional,
+		Importance:  s.Importance, Priority: s.Priority, Sensitivity: s.Sensitivity,
 		Charset: s.Charset, MaxHeaderLength: s.MaxHeaderLength, CodePage: s.CodePage, AllowEmptyTo: s.AllowEmptyTo,
 	}
 	if s.MaxHeaderLength <= 0 {
@@ -74,9 +75,10 @@ func domainOf(hello string) string {
 	return hello
 }
 
-// sender is From and ReturnPath.
+// sender is From and ReturnPath. A header that is the caller's own needs no From here.
 func (s *SMTP) sender(m *message.Message) error {
-	if s.From == "" && s.ReturnPath == "" {
+	own := len(s.Message) > 0 || s.MessageStream != nil || strings.HasPrefix(strings.TrimPrefix(s.OtherHeaders, "\r"), "\n")
+	if s.From == "" && (s.ReturnPath == "" || !own) {
 		return ErrNoSender
 	}
 	if s.From != "" {

@@ -182,7 +182,7 @@ func goesBy(want, at string, settings ...string) func(*testing.T) {
 		}
 		g.refuse = true
 		_, err := s.Send(t.Context())
-		if bad := (*proxy.Error)(nil); !errors.As(err, &bad) || parley.ErrorCode(err) != 118 || len(peer.Memory.Messages()) != 1 {
+		if bad := (*proxy.Error)(nil); !errors.As(err, &bad) || !errors.Is(err, parley.ErrFirewall) || !errors.Is(err, parley.ErrTransport) || parley.ErrorCode(err) != 118 || len(peer.Memory.Messages()) != 1 {
 			t.Errorf("refused: %v, code %d", err, parley.ErrorCode(err))
 		}
 	}
