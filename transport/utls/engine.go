@@ -20,12 +20,20 @@
 // and hello, verified again, and not where a retry would have to follow. A panic of
 // the library is an error. A peer that keeps sending records without content is
 // cut off.
+//
+// # What it cannot guard against
+//
+// In TLS 1.3 the library checks the server's signature of the handshake against a list
+// of its own, not the one that was offered; the signature of the certificate is held to
+// the configuration. A peer that asks for a new key while a write is stuck can hold up
+// reads: a link of this engine is to be used with deadlines.
 package utls
 
 import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 
 	utls "github.com/refraction-networking/utls"
@@ -121,7 +129,6 @@ func config(h *transport.Handshake) *utls.Config {
 		MaxVersion:   h.Versions[len(h.Versions)-1],
 		CipherSuites: h.Suites,
 		NextProtos:   c.NextProtos,
-		KeyLogWriter: c.KeyLogWriter,
 		Rand:         c.Rand,
 		Time:         c.Time,
 		Certificates: certificates(c.Certificates),
@@ -143,6 +150,9 @@ func config(h *transport.Handshake) *utls.Config {
 			})
 		},
 	}
+	if c.KeyLogWriter != nil {
+		cfg.KeyLogWriter = keyLog{c.KeyLogWriter}
+	}
 	if get := c.GetClientCertificate; get != nil {
 		cfg.GetClientCertificate = func(r *utls.CertificateRequestInfo) (*utls.Certificate, error) {
 			cert, err := get(&tls.CertificateRequestInfo{
@@ -158,6 +168,19 @@ func config(h *transport.Handshake) *utls.Config {
 		}
 	}
 	return cfg
+}
+
+// keyLog keeps a panic from the library, which calls it under a lock of the whole process
+// and would never give that back.
+type keyLog struct{ w io.Writer }
+
+func (k keyLog) Write(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &transport.TLSError{Reason: transport.ReasonInternal, Err: fmt.Errorf("KeyLogWriter panicked: %v", v)}
+		}
+	}()
+	return k.w.Write(p)
 }
 
 func certificates(certs []tls.Certificate) []utls.Certificate {

@@ -266,6 +266,17 @@ func TestPanicIsAnError(t *testing.T) {
 	}
 }
 
+// clumsy is a key log that panics. The library calls it under a lock.
+type clumsy struct{}
+
+func (clumsy) Write([]byte) (int, error) { panic("no room") }
+
+func TestPanicOfTheKeyLog(t *testing.T) {
+	for range 2 { // the second would wait for the lock
+		refused(t, config(transport.TLSConfig{KeyLogWriter: clumsy{}}), server(), transport.ReasonInternal)
+	}
+}
+
 // The engine is found by need: std unless the hello is shaped.
 func TestAutoChoosesByNeed(t *testing.T) {
 	for want, c := range map[string]transport.TLSConfig{
