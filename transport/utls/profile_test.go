@@ -156,3 +156,13 @@ func TestProfilesResume(t *testing.T) {
 		}
 	})
 }
+
+// A group is only offered if it could be used: the hybrid needs its share in the first
+// hello.
+func TestProfileWithholdsTheHybrid(t *testing.T) {
+	c := config(transport.TLSConfig{ClientHello: "chrome", KeyShares: []transport.Group{transport.X25519}})
+	l, s := connect(t, c, server())
+	if hello := l.Hellos(t)[0]; slices.Contains(hello.Groups, transport.X25519MLKEM768) || s.Group != transport.X25519 {
+		t.Errorf("%+v, %v", hello, s)
+	}
+}
