@@ -1,7 +1,6 @@
 package parley
 
 import (
-	"bytes"
 	"io"
 	"strings"
 
@@ -221,20 +220,17 @@ func checkEnvelope(e *message.Envelope) error {
 	return nil
 }
 
-// streamOf is a content that is read while it is sent. What can be read from its start
-// again is looked through first.
+// streamOf is a content that is read while it is sent, from where the reader stands. What
+// can be read again from there is looked through first.
 func streamOf(r io.Reader) message.Content {
-	switch r := r.(type) {
-	case *bytes.Reader:
-		return message.FromReaderAt(r, r.Size())
-	case *strings.Reader:
-		return message.FromReaderAt(r, r.Size())
-	case interface {
+	if again, ok := r.(interface {
 		io.ReaderAt
 		io.Seeker
-	}:
-		if size, err := r.Seek(0, io.SeekEnd); err == nil {
-			return message.FromReaderAt(r, size)
+	}); ok {
+		if from, err := again.Seek(0, io.SeekCurrent); err == nil {
+			if end, err := again.Seek(0, io.SeekEnd); err == nil && end >= from {
+				return message.FromReaderAt(io.NewSectionReader(again, from, end-from), end-from)
+			}
 		}
 	}
 	return message.FromReader(r, -1)

@@ -3,6 +3,7 @@ package parley_test
 import (
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/mail"
 	"strings"
 	"testing"
@@ -74,6 +75,16 @@ var messageRows = rowTests{
 		s.Message, s.MessageStream = nil, strings.NewReader(raw)
 		if got := send(t, s, peer); string(got.Content) != raw {
 			t.Errorf("streamed %q, want %q", got.Content, raw)
+		}
+		from := strings.NewReader("skip" + raw)
+		from.Seek(4, io.SeekStart)
+		s.MessageStream = from
+		if got := send(t, s, peer); string(got.Content) != raw || !strings.Contains(got.Params, "SIZE=") {
+			t.Errorf("streamed from the middle %q %q", got.Params, got.Content)
+		}
+		s.MessageStream = struct{ io.Reader }{strings.NewReader(raw)} // once only
+		if got := send(t, s, peer); string(got.Content) != raw {
+			t.Errorf("streamed once %q", got.Content)
 		}
 		s.MessageStream, s.Message = nil, []byte("Bcc: secret@x.example\r\nSubject: raw\r\n\r\n")
 		if got := string(send(t, s, peer).Content); strings.Contains(got, "secret") {
