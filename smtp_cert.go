@@ -66,7 +66,7 @@ func (s *SMTP) own(c *transport.TLSConfig) error {
 
 // load returns nil if there is none.
 func (c *Certificate) load() (*tls.Certificate, error) {
-	var formats = map[StoreType]certfile.Format{StoreAuto: certfile.Auto, StorePFX: certfile.PKCS12, StoreJKS: certfile.JKS, StorePEM: certfile.PEM}
+	formats := map[StoreType]certfile.Format{StoreAuto: certfile.Auto, StorePFX: certfile.PKCS12, StoreJKS: certfile.JKS, StorePEM: certfile.PEM}
 	format, ok := formats[c.StoreType]
 	var found *certfile.Store
 	var err error
