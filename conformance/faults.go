@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/parley-mail/parley/auth"
@@ -10,11 +11,17 @@ import (
 	"github.com/parley-mail/parley/session"
 )
 
-// faults are engines that are wrong in ways in which clients have been wrong.
-var faults = []struct {
+// namedFault is an engine that is wrong in a way in which clients have been wrong.
+type namedFault struct {
 	name, about string
 	fault       fault
-}{
+}
+
+// faults are all of them, in the order in which they are listed.
+var faults = slices.Concat(coreFaults, mailFaults, linkFaults, extensionFaults)
+
+// coreFaults are about replies, the order of commands and what is believed of a message.
+var coreFaults = []namedFault{
 	// Replies.
 	{"last-line-counts", "takes the last line's code for that of the reply, whatever the others say", fault{reply: func(_ *faulty, r []byte) []byte {
 		return recode(r, lastCode(r))
