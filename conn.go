@@ -1,11 +1,11 @@
 package parley
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,15 +26,17 @@ type Conn struct {
 	buffers  transport.BuffersWriter // nc, if it can write several buffers at once
 	takes    int                     // octets that nc takes at once, whatever the peer does
 
-	body  io.Reader // where content comes from while a transaction wants it
-	block []byte    // what was read from body
-	in    []byte    // what was read from nc
-	vec   net.Buffers
-
-	progress *transfer // nil: nobody listens
+	sources []source // of the transactions begun, in order
+	block   []byte   // what was read from a source
+	in      []byte   // what was read from nc
+	vec     net.Buffers
 
 	mu          sync.Mutex // over the deadlines
-	interrupted bool       // the context of the call is done
+	heeded      <-chan struct{}
+	unheed      func() bool
+	busy        bool // a call is running: the context counts
+	interrupted bool // the context of the call is done, or somebody wants it to end
+	cause       error
 	nudged      bool       // the writer beside wants the reader's attention
 	halted      bool       // the reader wants the writer beside to stop
 	readArmed   time.Time
@@ -43,7 +45,8 @@ type Conn struct {
 
 const (
 	inSize    = 4 << 10
-	inline    = 32 << 10  // what a socket takes at once
+	inline    = 32 << 10  // content up to here is read whole before anything of it is written
+	takes     = 64 << 10  // what a socket takes at once, whatever the peer does
 	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
 	slice     = 1 << 20   // what is written under one deadline
 )
@@ -99,7 +102,7 @@ func (c *Conn) open(ctx context.Context) error {
 	c.buffers, _ = nc.(transport.BuffersWriter)
 	switch transport.Unwrap(nc).(type) {
 	case *net.TCPConn, *net.UnixConn:
-		c.takes = inline
+		c.takes = takes
 	}
 	s.Connected(c.endpoint.link(nc))
 	if err := c.run(ctx, s.Open); err != nil {
@@ -112,15 +115,12 @@ func (c *Conn) open(ctx context.Context) error {
 // comes from tx.Content, or from body if that is nil. The outcome is in tx, whatever
 // the error; the error is tx.Err, or that of the session if it cannot serve any more.
 func (c *Conn) Send(ctx context.Context, tx *session.Transaction, body io.Reader) error {
-	if c.progress = newTransfer(c.endpoint, c.session, tx); c.progress != nil && tx.Content != nil {
-		body, tx.Content = bytes.NewReader(tx.Content), nil // in blocks, so that there is progress to see
-	}
-	if err := c.session.Begin(tx); err != nil {
+	if err := c.begin(tx, body); err != nil {
 		return err
 	}
-	c.body = body
-	defer func() { c.body, c.progress = nil, nil }()
-	if err := c.run(ctx, tx.Done); err != nil && !tx.Done() {
+	err := c.run(ctx, tx.Done)
+	c.forget()
+	if err != nil && !tx.Done() {
 		return err
 	}
 	if e := tx.Err(); e != nil {
@@ -197,8 +197,8 @@ func (c *Conn) Extensions() *codec.Extensions { return c.session.Extensions() }
 // run does what the session wants until the goal is reached, the session idles, or it
 // is over. When it is over the connection is closed and the error says why.
 func (c *Conn) run(ctx context.Context, goal func() bool) error {
-	stop := c.heed(ctx)
-	defer stop()
+	c.heed(ctx)
+	defer c.rest()
 	s := c.session
 	for !goal() {
 		w := s.Wants()
@@ -232,30 +232,120 @@ func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	return nil
 }
 
-// heed has the context interrupt whatever is going on, in every state.
-func (c *Conn) heed(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
+// begin gives the session a message.
+func (c *Conn) begin(tx *session.Transaction, body io.Reader) error {
+	if len(c.sources) < cap(c.sources) {
+		c.sources = c.sources[:len(c.sources)+1]
+	} else {
+		c.sources = append(c.sources, source{})
 	}
-	over := false
-	cancel := context.AfterFunc(ctx, func() {
+	c.sources[len(c.sources)-1].set(c.endpoint, c.session, tx, body)
+	err := c.session.Begin(tx)
+	if err != nil {
+		c.sources = c.sources[:len(c.sources)-1]
+	}
+	return err
+}
+
+// forget lets go of the sources of decided transactions.
+func (c *Conn) forget() {
+	n := 0
+	for n < len(c.sources) && c.sources[n].tx.Done() {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	for i := range c.sources[:n] {
+		c.sources[i].clear()
+	}
+	// What is decided goes behind, so that its memory is used again.
+	rotate(c.sources, n)
+	c.sources = c.sources[:len(c.sources)-n]
+}
+
+// rotate moves the first n of p behind the others.
+func rotate[T any](p []T, n int) {
+	slices.Reverse(p[:n])
+	slices.Reverse(p[n:])
+	slices.Reverse(p)
+}
+
+// heed has the context interrupt whatever is going on, in every state. A context that
+// many calls share is asked once.
+func (c *Conn) heed(ctx context.Context) {
+	done := ctx.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = true
+	if c.interrupted { // by somebody else, before the call
+		c.nc.SetDeadline(longAgo)
+	}
+	if done == c.heeded {
+		return
+	}
+	c.leave()
+	if done == nil {
+		return
+	}
+	c.heeded = done
+	c.unheed = context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !over {
+		if c.heeded == done && c.busy {
 			c.interrupted = true
 			c.nc.SetDeadline(longAgo)
 		}
 	})
-	return func() {
-		cancel()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		over = true
-		if c.interrupted {
-			c.interrupted = false
-			c.readArmed, c.writeArmed = time.Time{}, time.Time{}
-		}
+}
+
+// leave stops asking the context. The caller holds c.mu.
+func (c *Conn) leave() {
+	if c.unheed != nil {
+		c.unheed()
 	}
+	c.heeded, c.unheed = nil, nil
+}
+
+// rest says that the call is over: the context does not count any more.
+func (c *Conn) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+	if c.interrupted {
+		c.interrupted, c.cause = false, nil
+		c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+	}
+}
+
+// interrupt ends the call that is running, from any goroutine, as a context does. Everything
+// that is not decided on the connection is given up.
+func (c *Conn) interrupt(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interrupted, c.cause = true, cause
+	if c.busy {
+		c.nc.SetDeadline(longAgo)
+	}
+}
+
+// stopped returns why the call has to end, or nil.
+func (c *Conn) stopped(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// cool gives back the memory of a connection that idles.
+func (c *Conn) cool() {
+	c.mu.Lock()
+	c.leave()
+	c.mu.Unlock()
+	c.session.Release()
+	c.sources, c.block, c.in, c.vec = nil, nil, nil, nil
 }
 
 // authenticate fetches the credentials that the offered mechanisms call for.
@@ -304,9 +394,10 @@ func (c *Conn) receive() error {
 
 // lost tells the session what an error of the connection means.
 func (c *Conn) lost(ctx context.Context, err error) {
+	cause := c.stopped(ctx)
 	switch {
-	case ctx.Err() != nil:
-		c.session.Abort(context.Cause(ctx))
+	case cause != nil:
+		c.session.Abort(cause)
 	case timedOut(err):
 		c.session.Expire()
 	default:

@@ -115,39 +115,47 @@ func (t *trail) status(e events.Event) {
 	}
 }
 
-// transfer reports the progress of the content to who listens.
+// transfer reports the progress of one content to who listens.
 type transfer struct {
-	bus   *events.Bus
+	bus   *events.Bus // nil: nobody listens
+	tx    *session.Transaction
 	meta  events.Meta
 	total int64 // -1: not known
 	sent  int64
+
+	start events.StartTransfer // used again
+	now   events.Transfer
+	end   events.EndTransfer
 }
 
-// newTransfer returns a reporter, or nil if nobody listens.
-func newTransfer(e *Endpoint, s *session.Session, tx *session.Transaction) *transfer {
+// begin starts from nothing.
+func (t *transfer) begin(e *Endpoint, s *session.Session, tx *session.Transaction) {
+	t.bus = nil
 	if e.Events == nil || e.Events.Wants()&transferKinds == 0 {
-		return nil
+		return
 	}
-	total := int64(-1)
+	t.bus, t.tx, t.sent, t.total = e.Events, tx, 0, -1
+	t.meta = events.Meta{Session: s.ID()}
 	switch {
 	case tx.Content != nil:
-		total = int64(len(tx.Content))
+		t.total = int64(len(tx.Content))
 	case tx.Octets > 0:
-		total = tx.Octets
+		t.total = tx.Octets
 	}
-	return &transfer{bus: e.Events, meta: events.Meta{Session: s.ID(), Transaction: tx.ID()}, total: total}
 }
 
 var transferKinds = events.Of(events.KindStartTransfer, events.KindTransfer, events.KindEndTransfer)
 
 // block reports that a block was handed over; last that it was the last one.
 func (t *transfer) block(p []byte, last bool) {
-	if t == nil {
+	if t.bus == nil {
 		return
 	}
 	w := t.bus.Wants()
+	t.meta.Transaction = t.tx.ID()
 	if t.sent == 0 && len(p) > 0 && w.Has(events.KindStartTransfer) {
-		t.bus.Publish(&events.StartTransfer{Meta: t.meta})
+		t.start.Meta = t.meta
+		t.bus.Publish(&t.start)
 	}
 	t.sent += int64(len(p))
 	if len(p) > 0 && w.Has(events.KindTransfer) {
@@ -158,9 +166,12 @@ func (t *transfer) block(p []byte, last bool) {
 		case t.total > 0:
 			percent = int(min(t.sent*100/t.total, 100))
 		}
-		t.bus.Publish(&events.Transfer{Meta: t.meta, BytesTransferred: t.sent, PercentDone: percent, Text: p})
+		t.now = events.Transfer{Meta: t.meta, BytesTransferred: t.sent, PercentDone: percent, Text: p}
+		t.bus.Publish(&t.now)
+		t.now.Text = nil
 	}
 	if last && t.sent > 0 && w.Has(events.KindEndTransfer) {
-		t.bus.Publish(&events.EndTransfer{Meta: t.meta})
+		t.end.Meta = t.meta
+		t.bus.Publish(&t.end)
 	}
 }

@@ -9,25 +9,29 @@ import (
 // feed reads a block of content and hands it to the session. A short message is read
 // whole before anything of it is written, so that it goes out in one write.
 func (c *Conn) feed(ctx context.Context) {
-	if c.body == nil {
+	src := c.source(c.session.Current())
+	if src == nil || src.body == nil {
 		c.session.Body(nil, true)
 		return
 	}
 	if c.block == nil {
 		c.block = make([]byte, inline)
 	}
-	n, err := readFull(c.body, c.block)
+	n, err := readFull(src.body, c.block)
 	switch {
 	case err == nil:
 		c.session.Body(c.block[:n], false)
-		c.progress.block(c.block[:n], false)
+		src.progress.block(c.block[:n], false)
 		c.writeBeside(ctx)
 		if len(c.block) < blockSize {
 			c.block = make([]byte, blockSize) // more is to come: fewer and larger writes
 		}
 	case isEOF(err):
 		c.session.Body(c.block[:n], true)
-		c.progress.block(c.block[:n], true)
+		src.progress.block(c.block[:n], true)
+		if n > inline {
+			c.write(ctx) // the output refers to the block, and another message may be read into it
+		}
 	default:
 		c.session.BodyFailed(err)
 	}
@@ -72,7 +76,7 @@ func (c *Conn) write(ctx context.Context) {
 // writeFailed fetches what the server may have said before it stopped listening: that
 // is the reason, not the broken pipe.
 func (c *Conn) writeFailed(ctx context.Context, err error) {
-	if ctx.Err() == nil && !timedOut(err) {
+	if c.stopped(ctx) == nil && !timedOut(err) {
 		c.armRead(time.Second)
 		for range 16 {
 			if c.receive() != nil || c.session.State().Over() {
@@ -164,8 +168,10 @@ func (c *Conn) writeBeside(ctx context.Context) {
 		c.writeFailed(ctx, w.err)
 	case rerr != nil && !timedOut(rerr):
 		c.lost(ctx, rerr)
-	case ctx.Err() != nil:
-		c.session.Abort(context.Cause(ctx))
+	default:
+		if cause := c.stopped(ctx); cause != nil {
+			c.session.Abort(cause)
+		}
 	}
 }
 

@@ -321,6 +321,10 @@ func (s *Session) Awaited() (fsm.Command, bool) {
 // State returns what the server has acknowledged.
 func (s *Session) State() fsm.State { return s.state }
 
+// Current returns the transaction whose commands or content are being sent: what
+// WantBody is about. Nil: none is.
+func (s *Session) Current() *Transaction { return s.cur }
+
 // InFlight returns how many commands are in flight.
 func (s *Session) InFlight() int { return s.flight.n }
 
