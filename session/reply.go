@@ -13,6 +13,9 @@ import (
 // machine, and has its effect.
 func (s *Session) reply(r *codec.Reply) {
 	s.stats.Replies++
+	if !s.flight.empty() && r.Positive() && withoutCode(s.flight.head().cmd) {
+		r.Enhanced = codec.Enhanced{}
+	}
 	s.remember(r)
 	if s.flight.empty() || s.flight.head().end > s.out.given {
 		s.unsolicited(r)
@@ -59,6 +62,13 @@ func (s *Session) reply(r *codec.Reply) {
 	if s.phaseOver(cmd, p.tx) {
 		s.stopHere()
 	}
+}
+
+// withoutCode reports whether what looks like an enhanced code in a 2yz to cmd is text:
+// the greeting and the replies to EHLO and HELO have none (RFC 2034 §4). A refusal that
+// has one all the same says why.
+func withoutCode(cmd fsm.Command) bool {
+	return cmd == fsm.Connect || cmd == fsm.Ehlo || cmd == fsm.Helo || cmd == fsm.Lhlo
 }
 
 // commandOf returns what the next reply answers. Of several replies to the end of
