@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/fsm"
@@ -133,6 +134,8 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 			p.HoldFor, p.HoldUntil = 0, ""
 		case x.MaxHold > 0 && p.HoldFor > x.MaxHold:
 			return refuse("HOLDFOR=%d is over the server's maximum of %d s (RFC 4865)", p.HoldFor, x.MaxHold)
+		case later(p.HoldUntil, x.MaxHoldUntil):
+			return refuse("HOLDUNTIL=%s is later than the server's latest, %s (RFC 4865)", p.HoldUntil, x.MaxHoldUntil)
 		}
 	}
 	if p.HasMTPriority && !x.MTPriority {
@@ -157,6 +160,13 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 	}
 	tx.params = p
 	return s.tryRecipients(tx, missing)
+}
+
+// later reports whether one date-time is behind another; what is none is behind nothing.
+func later(a, b string) bool {
+	t, err := time.Parse(time.RFC3339, a)
+	latest, none := time.Parse(time.RFC3339, b)
+	return err == nil && none == nil && t.After(latest)
 }
 
 // plainVerb is for SEND, SOML and SAML, which know no parameters (RFC 821 §3.4).
