@@ -134,7 +134,7 @@ var extensionFaults = []namedFault{
 		return p
 	}}},
 	{"smtputf8-unasked", "sends UTF-8 in addresses to whom it pleases", fault{reply: assume("SMTPUTF8")}},
-	{"keywords-stand-alone", "does not know a keyword with a value behind it", fault{reply: replace(`(250[- ](?:SMTPUTF8|PIPELINING)) `, "$1-")}},
+	{"keywords-stand-alone", "does not know a keyword with a value behind it", fault{reply: replace(`(?i)(250[- ](?:SMTPUTF8|PIPELINING)) `, "$1-")}},
 	{"utf8-without-8bit", "asks for SMTPUTF8 without 8BITMIME", fault{sent: replace(` BODY=8BITMIME( SMTPUTF8)`, "$1")}},
 	{"replies-are-ascii", "drops octets over 127 from replies", fault{reply: replace(`[\x80-\x{10FFFF}]`, "")}},
 	{"name-in-unicode", "says its name in U-labels", fault{sent: replace(`EHLO xn--bcher-kva`, "EHLO b\u00fccher")}},
