@@ -31,14 +31,16 @@ type Conn struct {
 	in      []byte   // what was read from nc
 	vec     net.Buffers
 
+	gentle bool // a context that is done while nothing is written ends the call, not the session
+
 	mu          sync.Mutex // over the deadlines
 	heeded      <-chan struct{}
 	unheed      func() bool
 	busy        bool // a call is running: the context counts
 	interrupted bool // the context of the call is done, or somebody wants it to end
 	cause       error
-	nudged      bool       // the writer beside wants the reader's attention
-	halted      bool       // the reader wants the writer beside to stop
+	nudged      bool // the writer beside wants the reader's attention
+	halted      bool // the reader wants the writer beside to stop
 	readArmed   time.Time
 	writeArmed  time.Time
 }
@@ -201,6 +203,9 @@ func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	defer c.rest()
 	s := c.session
 	for !goal() {
+		if c.gentle && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		w := s.Wants()
 		switch {
 		case w.Has(session.WantClose):
@@ -312,20 +317,30 @@ func (c *Conn) rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy = false
-	if c.interrupted {
-		c.interrupted, c.cause = false, nil
+	if c.interrupted && c.cause == nil {
+		c.interrupted = false
 		c.readArmed, c.writeArmed = time.Time{}, time.Time{}
 	}
 }
 
-// interrupt ends the call that is running, from any goroutine, as a context does. Everything
-// that is not decided on the connection is given up.
+// interrupt ends the call that is running, or the next one, from any goroutine, as a context
+// does. Everything that is not decided on the connection is given up.
 func (c *Conn) interrupt(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupted, c.cause = true, cause
 	if c.busy {
 		c.nc.SetDeadline(longAgo)
+	}
+}
+
+// calm takes an interruption back that came too late.
+func (c *Conn) calm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.interrupted {
+		c.interrupted, c.cause = false, nil
+		c.readArmed, c.writeArmed = time.Time{}, time.Time{}
 	}
 }
 
@@ -375,9 +390,11 @@ func (c *Conn) startTLS(ctx context.Context) {
 func (c *Conn) read(ctx context.Context) {
 	cmd, _ := c.session.Awaited()
 	c.armRead(c.patience(cmd))
-	if err := c.receive(); err != nil {
-		c.lost(ctx, err)
+	err := c.receive()
+	if err == nil || c.gentle && ctx.Err() != nil && timedOut(err) {
+		return
 	}
+	c.lost(ctx, err)
 }
 
 // receive reads once and hands over what came.

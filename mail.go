@@ -31,34 +31,36 @@ type Mail struct {
 // whatever the error, unless the message was refused before anything was said about it.
 // The error is an *Error: nil if at least one recipient was accepted.
 func (c *Conn) Deliver(ctx context.Context, m *Mail) (*Result, error) {
-	tx, err := m.transaction()
-	if err != nil {
+	tx := &session.Transaction{}
+	if err := m.fill(tx); err != nil {
 		return nil, err
 	}
 	var body io.ReadCloser
 	if tx.Content == nil {
+		var err error
 		if body, err = m.Content.Open(); err != nil {
 			return nil, &Error{Kind: ErrContent, Err: err}
 		}
 		defer body.Close()
 	}
-	err = c.Send(ctx, tx, body)
+	err := c.Send(ctx, tx, body)
 	return newResult(tx, err), err
 }
 
-// transaction looks the content through and says what it needs.
-func (m *Mail) transaction() (*session.Transaction, error) {
-	tx := &session.Transaction{Envelope: m.Envelope, Verb: m.Verb, LineEnds: m.LineEnds, MayDrop: m.MayDrop, Required: m.Required}
+// fill looks the content through and tells the transaction, which is new or was reset,
+// what it needs.
+func (m *Mail) fill(tx *session.Transaction) error {
+	tx.Envelope, tx.Verb, tx.LineEnds, tx.MayDrop, tx.Required = m.Envelope, m.Verb, m.LineEnds, m.MayDrop, m.Required
 	if m.Envelope == nil {
-		return nil, &Error{Kind: ErrMisuse, Detail: "a message needs an envelope"}
+		return &Error{Kind: ErrMisuse, Detail: "a message needs an envelope"}
 	}
 	if m.Content.IsZero() {
 		tx.Content = []byte{}
-		return tx, nil
+		return nil
 	}
 	if m.Content.Features == nil && m.Content.Reopens() {
 		if err := m.Content.Scan(); err != nil {
-			return nil, &Error{Kind: ErrContent, Err: err}
+			return &Error{Kind: ErrContent, Err: err}
 		}
 	}
 	if b, ok := m.Content.Bytes(); ok {
@@ -67,13 +69,13 @@ func (m *Mail) transaction() (*session.Transaction, error) {
 	f := m.Content.Features
 	if f == nil { // it can be read once only: what is in it shows when it is too late to ask
 		tx.Body = codec.Body8BitMIME
-		return tx, nil
+		return nil
 	}
 	if err := f.Check(message.EightBit, true); err != nil && !f.NUL && !m.AsIs {
-		return nil, &Error{Kind: ErrContent, Err: err}
+		return &Error{Kind: ErrContent, Err: err}
 	}
 	if err := f.CheckLineEnds(); err != nil && m.LineEnds == codec.Refuse {
-		return nil, &Error{Kind: ErrContent, Err: err}
+		return &Error{Kind: ErrContent, Err: err}
 	}
 	switch {
 	case f.NUL:
@@ -85,5 +87,5 @@ func (m *Mail) transaction() (*session.Transaction, error) {
 	}
 	tx.UTF8 = f.UTF8Header && !f.BadHeader
 	tx.Octets = max(f.WireOctets, 0)
-	return tx, nil
+	return nil
 }

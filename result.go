@@ -83,18 +83,30 @@ func (r *Result) Count(s Status) int {
 
 // Outcome sums up the result.
 func (r *Result) Outcome() Outcome {
-	accepted := r.Count(Accepted)
+	return outcomeOf(len(r.Recipients), r.Count(Accepted), r.Count(Refused), r.Count(Unknown))
+}
+
+func outcomeOf(all, accepted, refused, unknown int) Outcome {
 	switch {
-	case r.Count(Unknown) > 0:
+	case unknown > 0:
 		return OutcomeUnknown
-	case accepted > 0 && accepted == len(r.Recipients):
+	case accepted > 0 && accepted == all:
 		return OutcomeAccepted
 	case accepted > 0:
 		return OutcomePartial
-	case r.Count(Refused) > 0:
+	case refused > 0:
 		return OutcomeRefused
 	}
 	return OutcomeNotSent
+}
+
+// notSent is the result of a message about which nothing was said to a server.
+func notSent(e *message.Envelope, err error) *Result {
+	r := &Result{Recipients: make([]RecipientResult, len(e.Recipients))}
+	for i := range r.Recipients {
+		r.Recipients[i] = RecipientResult{Path: e.Recipients[i].Path, Err: err}
+	}
+	return r
 }
 
 // newResult reads a transaction that is decided. err is why the session could not

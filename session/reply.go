@@ -355,6 +355,9 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 	}
 	e := s.failure(ErrRefused, "the server closed the session")
 	e.Reply = clone(r)
+	if cmd.OpensTransaction() && r.Code == 421 {
+		head.tx.ended = false // it was never opened: whatever was sent behind MAIL, nobody got it
+	}
 	if cmd == fsm.Rcpt && r.Code == 421 {
 		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
 			o.status, o.reply = Refused, head.tx.save(fsm.Rcpt, r)

@@ -1,0 +1,628 @@
+package parley_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-mail/parley"
+	"github.com/parley-mail/parley/events"
+	"github.com/parley-mail/parley/internal/sink"
+	"github.com/parley-mail/parley/internal/smtptest"
+	"github.com/parley-mail/parley/message"
+	"github.com/parley-mail/parley/session"
+	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/fault"
+	"github.com/parley-mail/parley/transport/mem"
+)
+
+func bulk(t testing.TB, e *parley.Endpoint, body string) *parley.Message {
+	t.Helper()
+	tx := transaction(t, "a@x.example", "b@y.example")
+	return &parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: tx.Envelope, Content: message.FromBytes([]byte(body))}}
+}
+
+// inMemory starts a sink that the bubble's Sender reaches by the endpoint.
+func inMemory(t *testing.T, set func(*sink.Server)) (*parley.Endpoint, *mem.Listener, *sink.Memory) {
+	t.Helper()
+	memory := &sink.Memory{}
+	srv := &sink.Server{Name: "mx.example", Store: memory}
+	if set != nil {
+		set(srv)
+	}
+	l := mem.Listen("mx.example", mem.Options{Latency: time.Millisecond})
+	var serving sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	serving.Go(func() { srv.Serve(ctx, l) })
+	t.Cleanup(func() {
+		srv.Close()
+		cancel()
+		serving.Wait()
+	})
+	return &parley.Endpoint{Address: "mx.example:2525", Dialer: l}, l, memory
+}
+
+func shut(t *testing.T, s *parley.Sender) {
+	t.Helper()
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if st := s.Stats(); st.Conns != 0 || st.Waiting != 0 {
+		t.Errorf("after Close: %+v", st)
+	}
+}
+
+// Many goroutines share few connections; every message arrives once.
+func TestSenderShares(t *testing.T) {
+	for _, overlap := range []int{0, 4} {
+		p := smtptest.Server(t, nil)
+		e := &parley.Endpoint{Address: p.Addr, Session: session.Config{Overlap: overlap}}
+		s := &parley.Sender{MaxConns: 3}
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				for k := range 20 {
+					m := bulk(t, e, fmt.Sprintf("Subject: %d\r\n\r\n%d\r\n", i, k))
+					if o, err := s.Send(t.Context(), m); o != parley.OutcomeAccepted || err != nil {
+						t.Errorf("%v %v", o, err)
+					}
+					if r := m.Result(); r.Outcome() != parley.OutcomeAccepted || r.Reply.Code != 250 {
+						t.Errorf("%+v", r)
+					}
+				}
+			})
+		}
+		all.Wait()
+		st := s.Stats()
+		if st.Dials > 3 || st.Accepted != 320 || st.Messages != 320 || st.Again != 0 {
+			t.Errorf("overlap %d: %+v", overlap, st)
+		}
+		shut(t, s)
+		seen := map[string]int{}
+		for _, m := range p.Wait(t, 320) {
+			seen[string(m.Content)]++
+		}
+		if len(seen) != 320 {
+			t.Errorf("overlap %d: %d different messages arrived", overlap, len(seen))
+		}
+	}
+}
+
+// A window of submitted messages costs one round trip for all of them.
+func TestSenderSubmits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e, _, memory := inMemory(t, nil)
+		e.Session.Overlap = 8
+		s := &parley.Sender{MaxConns: 1}
+		var window []*parley.Message
+		for i := range 8 {
+			m := bulk(t, e, fmt.Sprintf("\r\n%d\r\n", i))
+			window = append(window, m)
+			if err := s.Submit(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := s.Stats().Turns
+		for _, m := range window {
+			if _, err := s.Wait(t.Context(), m); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := s.Stats().Turns - before; n > 3 { // dialling is counted with the first
+			t.Errorf("%d round trips", n)
+		}
+		// A ninth has room as soon as it is asked for: whoever needs the room makes it.
+		for _, m := range append(window, bulk(t, e, "\r\nninth\r\n")) {
+			if err := s.Submit(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Submit(t.Context(), window[7]); !errors.Is(err, parley.ErrMisuse) {
+			t.Errorf("submitted twice: %v", err)
+		}
+		shut(t, s) // waits for what nobody waits for
+		if n := len(memory.Messages()); n != 17 {
+			t.Errorf("%d messages arrived", n)
+		}
+		if o, err := s.Wait(t.Context(), window[7]); o != parley.OutcomeAccepted {
+			t.Errorf("%v %v", o, err)
+		}
+		if _, err := s.Send(t.Context(), bulk(t, e, "\r\n")); !errors.Is(err, parley.ErrMisuse) {
+			t.Errorf("sent by a closed sender: %v", err)
+		}
+	})
+}
+
+// A connection is not used for too long, for too many messages, or after it idled for too
+// long, nor after the server has closed it.
+func TestSenderRenews(t *testing.T) {
+	count := func(t *testing.T, s *parley.Sender, pause time.Duration, set func(*sink.Server)) int {
+		n := 0
+		bubble(t, func(t *testing.T) {
+			e, l, memory := inMemory(t, set)
+			for range 6 {
+				if _, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(pause)
+				synctest.Wait()
+			}
+			shut(t, s)
+			if len(memory.Messages()) != 6 {
+				t.Errorf("%d messages arrived", len(memory.Messages()))
+			}
+			n = l.Dialled()
+		})
+		return n
+	}
+	for _, c := range []struct {
+		what  string
+		s     *parley.Sender
+		pause time.Duration
+		set   func(*sink.Server)
+		want  int
+	}{
+		{"kept", &parley.Sender{}, 10 * time.Second, nil, 1},
+		{"idle", &parley.Sender{MaxIdle: 5 * time.Second}, 10 * time.Second, nil, 6},
+		{"age", &parley.Sender{MaxAge: 25 * time.Second}, 10 * time.Second, nil, 2},
+		{"messages", &parley.Sender{MaxMessages: 2}, time.Second, nil, 3},
+		{"one each", &parley.Sender{MaxMessages: 1}, time.Second, nil, 6},
+		{"closed by the server", &parley.Sender{}, 10 * time.Second, func(s *sink.Server) { s.Limits.Wait = 5 * time.Second }, 6},
+		{"MAILMAX", &parley.Sender{}, time.Second, func(s *sink.Server) { s.Limits.Messages = 3 }, 2},
+	} {
+		if n := count(t, c.s, c.pause, c.set); n != c.want {
+			t.Errorf("%s: %d connections, want %d", c.what, n, c.want)
+		}
+	}
+}
+
+// flaky dials through to a listener, each time with other faults.
+type flaky struct {
+	*mem.Listener
+	plans []fault.Plan
+	n     atomic.Int32
+}
+
+func (g *flaky) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	nc, err := g.Listener.DialContext(ctx, network, address)
+	if i := int(g.n.Add(1)) - 1; err == nil && i < len(g.plans) {
+		nc = fault.New(nc, g.plans[i])
+	}
+	return nc, err
+}
+
+// Cut the connection that served one message at every octet of the second: the second is
+// sent again only if nothing of it can have been taken, and nothing arrives twice.
+func TestSenderSendsAgain(t *testing.T) {
+	for _, side := range []fault.Side{fault.Read, fault.Write} {
+		again, unknown, lengths := 0, 0, []int64{}
+		for at := int64(20); at < 500; at += 3 {
+			bubble(t, func(t *testing.T) {
+				e, l, memory := inMemory(t, nil)
+				e.Dialer = &flaky{Listener: l, plans: []fault.Plan{{{Side: side, Kind: fault.Cut, At: at}}}}
+				s := &parley.Sender{}
+				if _, err := s.Send(t.Context(), bulk(t, e, "\r\nfirst\r\n")); err != nil {
+					s.Close(t.Context())
+					return // cut too early
+				}
+				m := bulk(t, e, "\r\nsecond\r\n")
+				o, err := s.Send(t.Context(), m)
+				st := s.Stats()
+				s.Close(t.Context())
+				synctest.Wait()
+				arrived := 0
+				for _, got := range memory.Messages() {
+					if bytes.Contains(got.Content, []byte("second")) {
+						arrived++
+					}
+				}
+				switch {
+				case o == parley.OutcomeAccepted && arrived == 1:
+					again += int(st.Again)
+				case o == parley.OutcomeUnknown && arrived <= 1:
+					unknown++
+					var pe *parley.Error
+					if !errors.As(err, &pe) || !pe.Ambiguous() || st.Again != 0 {
+						t.Errorf("%v at %d: unknown, but %v, again %d", side, at, err, st.Again)
+					}
+				default:
+					t.Errorf("%v at %d: %v, %d arrived: %v", side, at, o, arrived, err)
+				}
+				lengths = append(lengths, at)
+			})
+		}
+		if len(lengths) < 10 || side == fault.Write && again == 0 || side == fault.Read && unknown == 0 {
+			t.Errorf("%v: %d runs, %d sent again, %d unknown", side, len(lengths), again, unknown)
+		}
+	}
+}
+
+// A server that says 421 to a second message is left, and another connection is made.
+func TestSenderIsTurnedAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		mails := 0
+		e, l, memory := inMemory(t, func(s *sink.Server) {
+			s.Hooks.Mail = func(string) sink.Reply {
+				if mails++; mails == 2 {
+					return sink.Reply{Code: 421, Text: "4.3.2 too busy"}
+				}
+				return sink.Reply{}
+			}
+		})
+		s := &parley.Sender{}
+		for range 2 {
+			if _, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); err != nil {
+				t.Error(err)
+			}
+		}
+		shut(t, s)
+		if len(memory.Messages()) != 2 || l.Dialled() != 2 {
+			t.Errorf("%d messages by %d connections", len(memory.Messages()), l.Dialled())
+		}
+	})
+}
+
+// Who waits for room, for a connection or for an answer can give up at any time. What was
+// not begun is not sent; what was in flight is unknown to those who share the connection.
+func TestSenderGivesUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		e, _, memory := inMemory(t, func(s *sink.Server) {
+			s.Hooks.End = func(string) sink.Reply {
+				<-hold
+				return sink.Reply{}
+			}
+		})
+		s := &parley.Sender{MaxConns: 1}
+		first := make(chan error, 1)
+		go func() {
+			_, err := s.Send(context.Background(), bulk(t, e, "\r\nfirst\r\n"))
+			first <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		o, err := s.Send(ctx, bulk(t, e, "\r\nsecond\r\n"))
+		if o != parley.OutcomeNotSent || !errors.Is(err, parley.ErrCanceled) || time.Since(start) > 1100*time.Millisecond {
+			t.Errorf("%v %v after %v", o, err, time.Since(start))
+		}
+		close(hold)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		shut(t, s)
+		if n := len(memory.Messages()); n != 1 {
+			t.Errorf("%d messages arrived", n)
+		}
+	})
+	bubble(t, func(t *testing.T) { // a neighbour in flight
+		hold := make(chan struct{})
+		e, _, _ := inMemory(t, func(s *sink.Server) {
+			s.Hooks.End = func(string) sink.Reply {
+				<-hold
+				return sink.Reply{}
+			}
+		})
+		e.Session.Overlap = 4
+		s := &parley.Sender{MaxConns: 1}
+		ctx, cancel := context.WithCancel(t.Context())
+		type result struct {
+			o   parley.Outcome
+			err error
+		}
+		results := make(chan result, 2)
+		leader, follower := bulk(t, e, "\r\nleader\r\n"), bulk(t, e, "\r\nfollower\r\n")
+		for _, m := range []*parley.Message{leader, follower} {
+			if err := s.Submit(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go func() {
+			o, err := s.Wait(t.Context(), leader)
+			results <- result{o, err}
+		}()
+		synctest.Wait()
+		go func() {
+			o, err := s.Wait(ctx, follower)
+			results <- result{o, err}
+		}()
+		synctest.Wait()
+		cancel()
+		start := time.Now()
+		for range 2 {
+			if r := <-results; r.o != parley.OutcomeUnknown || !errors.Is(r.err, parley.ErrCanceled) {
+				t.Errorf("%+v", r)
+			}
+		}
+		if time.Since(start) > 100*time.Millisecond {
+			t.Errorf("giving up took %v", time.Since(start))
+		}
+		close(hold)
+		s.Close(t.Context())
+	})
+}
+
+// When connections are used up, destinations take turns.
+func TestSenderIsFair(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &parley.Sender{MaxTotal: 2, MaxConns: 2}
+		var all sync.WaitGroup
+		var ends [3]atomic.Int64
+		start := time.Now()
+		for d := range ends {
+			e, _, _ := inMemory(t, nil)
+			e.Address = fmt.Sprintf("mx%d.example:2525", d)
+			for range 4 {
+				all.Go(func() {
+					for range 25 {
+						if _, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); err != nil {
+							t.Error(err)
+						}
+					}
+					ends[d].Store(int64(time.Since(start)))
+				})
+			}
+		}
+		all.Wait()
+		if st := s.Stats(); st.Accepted != 300 || st.Conns > 2 {
+			t.Errorf("%+v", st)
+		}
+		whole := max(ends[0].Load(), ends[1].Load(), ends[2].Load())
+		for d := range ends {
+			if end := ends[d].Load(); end < whole/2 {
+				t.Errorf("destination %d was served first: %v of %v", d, time.Duration(end), time.Duration(whole))
+			}
+		}
+		shut(t, s)
+	})
+}
+
+// Rate spreads messages over time.
+func TestSenderKeepsRate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e, _, _ := inMemory(t, nil)
+		s := &parley.Sender{Rate: 2}
+		start := time.Now()
+		for range 5 {
+			if _, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took < 2*time.Second || took > 3*time.Second {
+			t.Errorf("5 messages at 2 a second took %v", took)
+		}
+		shut(t, s)
+	})
+}
+
+// A server that answers out of step when messages overlap gets one at a time from then on.
+func TestSenderTurnsDown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		mails := 0
+		e, _, memory := inMemory(t, func(s *sink.Server) {
+			s.Hooks.Mail = func(string) sink.Reply {
+				if mails++; mails == 3 {
+					return sink.Reply{Code: 354, Text: "what?"}
+				}
+				return sink.Reply{}
+			}
+		})
+		e.Session.Overlap = 4
+		s := &parley.Sender{MaxConns: 1}
+		var window []*parley.Message
+		for i := range 4 {
+			m := bulk(t, e, fmt.Sprintf("\r\n%d\r\n", i))
+			window = append(window, m)
+			if err := s.Submit(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		accepted, unknown := 0, 0
+		for _, m := range window {
+			switch o, _ := s.Wait(t.Context(), m); o {
+			case parley.OutcomeAccepted:
+				accepted++
+			case parley.OutcomeUnknown:
+				unknown++
+			}
+		}
+		k, err := e.Key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := s.Stats(); st.TurnedDown != 1 || s.TurnedDown(k) == "" || accepted != 2 || unknown != 2 {
+			t.Errorf("%d accepted, %d unknown, %+v, %q", accepted, unknown, st, s.TurnedDown(k))
+		}
+		for _, m := range window {
+			if o, err := s.Send(t.Context(), m); o != parley.OutcomeAccepted {
+				t.Errorf("%v %v", o, err)
+			}
+		}
+		shut(t, s)
+		if n := len(memory.Messages()); n < 6 {
+			t.Errorf("%d arrived", n)
+		}
+	})
+}
+
+// What is closed while messages are under way is waited for, or given up in time.
+func TestSenderCloses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e, _, _ := inMemory(t, func(s *sink.Server) {
+			s.Hooks.End = func(string) sink.Reply {
+				time.Sleep(time.Hour)
+				return sink.Reply{}
+			}
+		})
+		s := &parley.Sender{MaxConns: 1}
+		results := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := s.Send(context.Background(), bulk(t, e, "\r\nhi\r\n"))
+				results <- err
+			}()
+		}
+		time.Sleep(100 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		for range 2 {
+			if err := <-results; err == nil {
+				t.Error("accepted")
+			}
+		}
+		if st := s.Stats(); st.Conns != 0 || st.NotSent != 1 || st.Unknown != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// The key tells endpoints apart by everything that trust depends on.
+func TestKey(t *testing.T) {
+	base := parley.Endpoint{Address: "mx.example:25", TLSConfig: &transport.TLSConfig{}, Dialer: &transport.TCPDialer{}}
+	key := func(e parley.Endpoint) parley.Key {
+		k, err := e.Key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if key(base) != key(base) {
+		t.Error("equal endpoints have different keys")
+	}
+	for what, change := range map[string]func(*parley.Endpoint){
+		"address":    func(e *parley.Endpoint) { e.Address = "mx.example:26" },
+		"network":    func(e *parley.Endpoint) { e.Network = "tcp6" },
+		"TLS":        func(e *parley.Endpoint) { e.TLS = parley.TLSStartTLS },
+		"TLS policy": func(e *parley.Endpoint) { e.TLSConfig = &transport.TLSConfig{} },
+		"dialer":     func(e *parley.Endpoint) { e.Dialer = &transport.TCPDialer{LocalPort: 1} },
+		"strict":     func(e *parley.Endpoint) { e.Session.Strict = true },
+		"floor":      func(e *parley.Endpoint) { e.AuthPolicy.AllowPlaintext = true },
+		"mechanisms": func(e *parley.Endpoint) { e.AuthPolicy.Mechanisms = []string{"PLAIN"} },
+		"rate":       func(e *parley.Endpoint) { e.MaxRate = 1 },
+		"events":     func(e *parley.Endpoint) { e.Events = &events.Bus{} },
+	} {
+		e := base
+		change(&e)
+		if key(e) == key(base) {
+			t.Errorf("%s does not count", what)
+		}
+	}
+	e := base
+	e.Dialer = dialFunc(nil)
+	if _, err := e.Key(); !errors.Is(err, parley.ErrMisuse) {
+		t.Errorf("a dialer that cannot be compared: %v", err)
+	}
+}
+
+// canned answers the octets of one message, again and again, without looking at them.
+func canned(t testing.TB, extensions string, turns []canning) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		io.WriteString(nc, "220 mx.example\r\n")
+		buf := make([]byte, 64<<10)
+		nc.Read(buf)
+		io.WriteString(nc, "250-mx.example\r\n"+extensions)
+		for {
+			for _, turn := range turns {
+				if _, err := io.ReadFull(nc, buf[:turn.octets]); err != nil || bytes.HasPrefix(buf, []byte("QUIT")) {
+					return
+				}
+				if _, err := nc.Write(turn.reply); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	return l
+}
+
+type canning struct {
+	octets int
+	reply  []byte
+}
+
+// A message costs no allocation once a Sender is warm, whatever the way and with somebody
+// listening, and an idle one has no goroutine.
+func TestSenderDoesNotAllocate(t *testing.T) {
+	if stride > 1 {
+		t.Skip("the race detector allocates")
+	}
+	content := "Subject: x\r\n\r\n" + string(bytes.Repeat([]byte("a line of text that is not very long at all, as lines go\r\n"), 70))
+	envelope := len("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n")
+	ok := "250 2.1.0 ok\r\n250 2.1.5 ok\r\n"
+	bdat := fmt.Sprintf("BDAT %d LAST\r\n", len(content))
+	bus := &events.Bus{}
+	bus.Subscribe(events.All&^events.Of(events.KindPITrail), func(events.Event) {}) // its text is made for the ear
+	alone := canning{envelope + len(bdat) + len(content), []byte(ok + "250 2.0.0 ok\r\n")}
+	behind := canning{alone.octets + len("RSET\r\n"), append([]byte("250 2.0.0 ok\r\n"), alone.reply...)}
+	for _, c := range []struct {
+		name, extensions string
+		turns            []canning
+		window           int
+	}{
+		{"pipelined", "250 PIPELINING\r\n", []canning{{envelope + 6, []byte(ok + "354 go\r\n")}, {len(content) + 3, []byte("250 2.0.0 ok\r\n")}}, 1},
+		{"chunked", "250-PIPELINING\r\n250 CHUNKING\r\n", []canning{alone}, 1},
+		{"chunked, overlapping", "250-PIPELINING\r\n250 CHUNKING\r\n", []canning{alone, behind, behind, behind, behind, behind, behind, behind}, 8},
+	} {
+		for name, listener := range map[string]*events.Bus{"nobody": nil, "subscriber": bus} {
+			before := runtime.NumGoroutine()
+			l := canned(t, c.extensions, c.turns)
+			e := &parley.Endpoint{Address: l.Addr().String(), Events: listener, Session: session.Config{Overlap: c.window}}
+			s := &parley.Sender{MaxConns: 1}
+			ctx, cancel := context.WithCancel(t.Context())
+			var window []*parley.Message
+			for range c.window {
+				window = append(window, bulk(t, e, content))
+			}
+			round := func() {
+				for _, m := range window {
+					if err := s.Submit(ctx, m); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, m := range window {
+					if o, err := s.Wait(ctx, m); o != parley.OutcomeAccepted {
+						t.Fatal(o, err)
+					}
+				}
+			}
+			for range 20 {
+				round()
+			}
+			if n := testing.AllocsPerRun(200, round); n != 0 {
+				t.Errorf("%s, %s: %v allocations for %d messages", c.name, name, n, c.window)
+			}
+			if n := runtime.NumGoroutine(); n > before+1 {
+				t.Errorf("%d goroutines beside the server's", n-before-1)
+			}
+			cancel()
+			l.Close()
+			s.Close(ctx)
+		}
+	}
+}
