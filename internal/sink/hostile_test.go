@@ -107,8 +107,9 @@ func repeat(t *testing.T, srv *sink.Server, begin string, p []byte) string {
 		}
 	}
 	<-done
+	all := <-said // up to the server's end of it; what is unread when it is closed is lost
 	client.Close()
-	return <-said
+	return all
 }
 
 func TestHostile(t *testing.T) {
