@@ -19,7 +19,8 @@ type Case struct {
 	ID       string // path without ".smtpt", as in "rfc2920/moot-354"
 	About    string // the prose of the header
 	Level    string // MUST, SHOULD, MAY or ""
-	Rfc      []string
+	Rfc      []string // requirements that it shows
+	Against  []string // requirements for which it is the negative control: server or caller tempts the client
 	Odd      []string // rows of the list of odd replies
 	Needs    []string // what a client must be able to do for the case to apply
 	Profiles []Profile
@@ -92,12 +93,15 @@ func Load(fsys fs.FS) ([]*Case, error) {
 	return cases, nil
 }
 
+// Names returns every requirement and odd reply that the header names.
+func (c *Case) Names() []string { return slices.Concat(c.Rfc, c.Against, c.Odd) }
+
 // NewCase reads the header of a script. The case must still be given its base, if it
 // names one; Load does.
 func NewCase(id string, script *smtpt.Script) (*Case, error) {
 	c := &Case{
 		ID: id, About: script.Prose(), Script: script,
-		Rfc: script.All("rfc"), Odd: script.All("odd"), Needs: script.All("needs"), Kills: script.All("kills"),
+		Rfc: script.All("rfc"), Against: script.All("against"), Odd: script.All("odd"), Needs: script.All("needs"), Kills: script.All("kills"),
 		Xfail: strings.Join(script.All("xfail"), " "),
 	}
 	for _, h := range script.Header {

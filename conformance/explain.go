@@ -29,14 +29,18 @@ func Explain(cases []*Case, id string) (string, bool) {
 	if i := slices.IndexFunc(cases, func(c *Case) bool { return c.ID == id }); i >= 0 {
 		c := cases[i]
 		fmt.Fprintf(&b, "case %s\n%s\n", c.ID, c.About)
-		for _, r := range append(slices.Clone(c.Rfc), c.Odd...) {
+		for _, r := range slices.Concat(c.Rfc, c.Odd) {
 			fmt.Fprintf(&b, "  shows %s\n", r)
+		}
+		for _, r := range c.Against {
+			fmt.Fprintf(&b, "  tempts to break %s\n", r)
 		}
 		for _, k := range c.Kills {
 			fmt.Fprintf(&b, "  kills %s\n", k)
 		}
 	}
-	listCases(&b, id+" is shown by", cases, func(c *Case) []string { return append(slices.Clone(c.Rfc), c.Odd...) }, id)
+	listCases(&b, id+" is shown by", cases, func(c *Case) []string { return slices.Concat(c.Rfc, c.Odd) }, id)
+	listCases(&b, id+" is tempted by", cases, func(c *Case) []string { return c.Against }, id)
 	return b.String(), b.Len() > 0
 }
 

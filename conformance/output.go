@@ -85,7 +85,7 @@ func JUnit(w io.Writer, r *Report) error {
 			byArea[area], suites = s, append(suites, s)
 		}
 		c := junitCase{Class: area, Name: path.Base(o.Case.ID)}
-		for _, id := range append(append([]string{}, o.Case.Rfc...), o.Case.Odd...) {
+		for _, id := range o.Case.Names() {
 			c.Properties = append(c.Properties, junitProperty{"requirement", id})
 		}
 		switch o.Verdict {
@@ -123,6 +123,7 @@ type jsonCase struct {
 	Verdict Verdict  `json:"verdict"`
 	Reason  string   `json:"reason,omitempty"`
 	Rfc     []string `json:"rfc,omitempty"`
+	Against []string `json:"against,omitempty"`
 	Odd     []string `json:"odd,omitempty"`
 	Plays   int      `json:"plays"`
 	Variant string   `json:"variant,omitempty"`
@@ -145,7 +146,7 @@ func JSON(w io.Writer, r *Report) error {
 		doc.Summary[v.String()] = r.Count(v)
 	}
 	for _, o := range r.Outcomes {
-		c := jsonCase{ID: o.Case.ID, Verdict: o.Verdict, Reason: o.Reason, Rfc: o.Case.Rfc, Odd: o.Case.Odd, Plays: o.Plays}
+		c := jsonCase{ID: o.Case.ID, Verdict: o.Verdict, Reason: o.Reason, Rfc: o.Case.Rfc, Against: o.Case.Against, Odd: o.Case.Odd, Plays: o.Plays}
 		if f := o.Failure; f != nil {
 			c.Variant, c.Line, c.Failure, c.Want, c.Got = o.Variant.String(), f.Pos.Line, f.Text, f.Want, f.Got
 			c.Wire, c.Path = o.Wire, o.Moves

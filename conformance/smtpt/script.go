@@ -24,7 +24,7 @@ type Header struct {
 }
 
 // Keys are the known first words of header lines.
-var Keys = []string{"id", "rfc", "odd", "level", "needs", "profile", "kills", "base", "xfail", "clock"}
+var Keys = []string{"id", "rfc", "against", "odd", "level", "needs", "profile", "kills", "base", "xfail", "clock"}
 
 // File is a file behind the script, in the manner of txtar.
 type File struct {
