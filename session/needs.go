@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,16 +50,8 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 	refuse := func(format string, args ...any) *Error {
 		return &Error{Kind: ErrUnsupported, State: s.state, Command: tx.Verb, During: true, Detail: fmt.Sprintf(format, args...)}
 	}
-	tx.limit = len(tx.outcomes)
-	if x := &s.ext; x.MailMax > 0 && s.mails >= x.MailMax {
-		return &Error{
-			Kind: ErrTransport, State: s.state, Command: tx.Verb, During: true,
-			Detail: fmt.Sprintf("the server takes %d messages a session (RFC 9422): a new session is needed", x.MailMax),
-		}
-	}
-	if m := s.ext.RcptMax; m > 0 && tx.limit > m {
-		s.notice(tx.id, fmt.Sprintf("the server takes %d recipients a transaction (RFC 9422): %d are left for another one", m, tx.limit-m))
-		tx.limit = m
+	if e := s.limit(tx); e != nil {
+		return e
 	}
 	if tx.Verb != fsm.Mail {
 		return s.plainVerb(tx, refuse)
@@ -160,6 +153,59 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 	}
 	tx.params = p
 	return s.tryRecipients(tx, missing)
+}
+
+// limit says how many of the recipients this transaction is for (RFC 9422 §4).
+func (s *Session) limit(tx *Transaction) *Error {
+	x, all := &s.ext, len(tx.outcomes)
+	wait := func(n int, what string) *Error {
+		return &Error{
+			Kind: ErrTransport, State: s.state, Command: tx.Verb, During: true,
+			Detail: fmt.Sprintf("the server takes %d %s a session (RFC 9422): a new session is needed", n, what),
+		}
+	}
+	tx.limit = all
+	if x.MailMax > 0 && s.mails >= x.MailMax {
+		return wait(x.MailMax, "messages")
+	}
+	if x.RcptMax > 0 {
+		tx.limit = min(all, x.RcptMax)
+	}
+	if x.RcptDomainMax > 0 {
+		tx.limit = s.limitDomains(tx.Envelope.Recipients[:tx.limit])
+	}
+	switch {
+	case tx.limit == 0 && all > 0:
+		return wait(x.RcptDomainMax, "domains")
+	case tx.limit == all:
+		return nil
+	}
+	for i := tx.limit; i < all; i++ {
+		if tx.required(i) {
+			return &Error{
+				Kind: ErrUnsupported, State: s.state, Command: tx.Verb, During: true,
+				Detail: fmt.Sprintf("recipient %s is required, and the server takes %d of them at once (RFC 9422)", tx.Envelope.Recipients[i].Path, tx.limit),
+			}
+		}
+	}
+	s.notice(tx.id, fmt.Sprintf("the server takes %d of these recipients at once (RFC 9422): %d are left for another transaction", tx.limit, all-tx.limit))
+	return nil
+}
+
+// limitDomains returns how many recipients, from the first on, stay within the domains
+// that the server takes in one session, and notes theirs.
+func (s *Session) limitDomains(to []message.Recipient) int {
+	for i := range to {
+		domain := to[i].Path.Domain()
+		if domain == "" || slices.Contains(s.domains, domain) {
+			continue
+		}
+		if len(s.domains) >= s.ext.RcptDomainMax {
+			return i
+		}
+		s.domains = append(s.domains, domain)
+	}
+	return len(to)
 }
 
 // later reports whether one date-time is behind another; what is none is behind nothing.

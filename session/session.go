@@ -41,6 +41,7 @@ type Session struct {
 	cur      *Transaction   // the one whose commands are being sent
 	begun    uint64         // transactions given so far
 	mails    int            // transactions whose MAIL was sent
+	domains  []string       // of recipients, where the server limits them (RFC 9422 §4.3)
 	reset    bool           // RSET was sent since the last MAIL
 	requests []*Request
 	stuff    codec.Stuffer
