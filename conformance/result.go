@@ -381,6 +381,9 @@ func (p *play) findEvent(s *smtpt.Step) int {
 		from = 0
 	}
 	for i := from; i < len(p.events); i++ {
+		if s.Not && p.events[i].json == nil && len(s.Attrs) > 1 {
+			continue // fields are not kept in this variant
+		}
 		if p.events[i].kind == kind && fieldsFit(p.events[i].json, s.Attrs[1:]) {
 			return i
 		}
