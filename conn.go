@@ -354,8 +354,9 @@ func (c *Conn) stopped(ctx context.Context) error {
 	return c.cause
 }
 
-// cool gives back the memory of a connection that idles.
-func (c *Conn) cool() {
+// Idle gives back the memory that a connection does not need while nobody uses it. It
+// may be used again at any time.
+func (c *Conn) Idle() {
 	c.mu.Lock()
 	c.leave()
 	c.mu.Unlock()

@@ -39,7 +39,7 @@ func (s *Sender) sweep() {
 				continue
 			}
 			if !l.cooled && idle >= tick {
-				l.conn.cool()
+				l.conn.Idle()
 				l.cooled = true
 			}
 			i++

@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,8 +21,10 @@ import (
 	"github.com/parley-mail/parley/fsm"
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/certfile"
 	"github.com/parley-mail/parley/transport/proxy"
 	"github.com/parley-mail/parley/transport/record"
+	"github.com/parley-mail/parley/transport/utls"
 )
 
 // serverFlags say which server is spoken to, and how.
@@ -155,6 +155,7 @@ func hostName() string {
 // trust is how the server's certificate is judged, and our own.
 func (f *serverFlags) trust(e *parley.Endpoint) error {
 	c := &transport.TLSConfig{ServerName: f.serverName, InsecureSkipVerify: f.insecure, Engine: f.tlsEngine, ClientHello: f.clientHello}
+	c.Engines = []transport.TLSEngine{utls.Engine{}}
 	c.MinVersion = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[f.minTLS]
 	for _, name := range f.ca {
 		certs, err := authorities(name)
@@ -164,7 +165,7 @@ func (f *serverFlags) trust(e *parley.Endpoint) error {
 		c.ExtraRootCAs = append(c.ExtraRootCAs, certs...)
 	}
 	if f.pin != "" {
-		certs, err := certificates(f.pin)
+		certs, err := certfile.LoadCAFile(f.pin)
 		if err != nil {
 			return err
 		}
@@ -175,7 +176,7 @@ func (f *serverFlags) trust(e *parley.Endpoint) error {
 		if key == "" {
 			key = f.cert
 		}
-		pair, err := tls.LoadX509KeyPair(f.cert, key)
+		pair, err := certfile.LoadPair(f.cert, key, "")
 		if err != nil {
 			return fmt.Errorf("client certificate: %w", err)
 		}
@@ -193,49 +194,10 @@ func authorities(name string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return certificates(name)
+	if info.IsDir() {
+		return certfile.LoadCADir(name)
 	}
-	entries, err := os.ReadDir(name)
-	if err != nil {
-		return nil, err
-	}
-	var all []*x509.Certificate
-	for _, entry := range entries {
-		if certs, err := certificates(filepath.Join(name, entry.Name())); err == nil {
-			all = append(all, certs...)
-		}
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: there is no certificate in this directory", name)
-	}
-	return all, nil
-}
-
-func certificates(name string) ([]*x509.Certificate, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	var all []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		all = append(all, cert)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: there is no certificate in this file", name)
-	}
-	return all, nil
+	return certfile.LoadCAFile(name)
 }
 
 // credentials come from flags, files, the environment, the URL or a prompt.

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-mail/parley"
+	mail "github.com/parley-mail/parley/message"
+	"github.com/parley-mail/parley/session"
+	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/certfile"
+	"github.com/parley-mail/parley/transport/utls"
+)
+
+// benchFlags describe a load.
+type benchFlags struct {
+	addr, mode, tls, tlsEngine, ca, bodyFile  string
+	messages, size, rcpts, sessions, inflight int
+	reconnect, resume, hold, insecure         bool
+}
+
+func newBench() *cobra.Command {
+	f := &benchFlags{}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Send many messages and measure what they cost",
+		Long: `Opens sessions, sends messages over all of them together, quits, and prints one JSON line: seconds,
+messages, the processor time of this process while it was sending (cpu_user, cpu_sys), and for
+each message allocations, octets allocated, and round trips. A few messages go first to warm up.
+
+The server has to be one that throws messages away, as "parley sink --discard" does.`,
+		Example: `  parley sink --listen 127.0.0.1:2525 --discard &
+  parley bench --addr 127.0.0.1:2525 --messages 10000
+  parley bench --addr 127.0.0.1:2525 --messages 10000 --mode chunked --inflight 8
+  parley bench --addr 127.0.0.1:2525 --sessions 1000 --hold`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.addr, "addr", "", "the server: HOST:PORT")
+	fl.IntVar(&f.messages, "messages", 1000, "how many messages, over all sessions together")
+	fl.IntVar(&f.size, "size", 4096, "octets of a message")
+	fl.IntVar(&f.rcpts, "rcpts", 1, "recipients of a message")
+	fl.IntVar(&f.sessions, "sessions", 1, "sessions at once")
+	choice(cmd, fl, &f.mode, "mode", "chunked", "plain: a round trip for each command; pipelined: DATA; chunked: BDAT", "plain", "pipelined", "chunked")
+	fl.IntVar(&f.inflight, "inflight", 1, "messages unanswered on a session; with pipelined at least the envelope of the next goes along")
+	fl.StringVar(&f.bodyFile, "body-file", "", "the message, with CRLF line ends and not dot-stuffed, instead of --size octets")
+	fl.BoolVar(&f.reconnect, "reconnect", false, "a session for each message")
+	choice(cmd, fl, &f.tls, "tls", "none", "when TLS begins", "none", "starttls", "implicit")
+	choice(cmd, fl, &f.tlsEngine, "tls-engine", "auto", "which TLS implementation", "auto", "std", "utls")
+	fl.StringVar(&f.ca, "ca", "", "trust this authority, a PEM file")
+	fl.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
+	fl.BoolVar(&f.resume, "resume", false, "resume TLS sessions")
+	fl.BoolVar(&f.hold, "hold", false, "open the sessions, send nothing, and print what they cost")
+	return cmd
+}
+
+func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
+	e, err := f.endpoint()
+	if err != nil {
+		return err
+	}
+	if f.hold {
+		return f.holdThem(ctx, e, out)
+	}
+	content, err := f.content()
+	if err != nil {
+		return err
+	}
+	envelope, err := f.envelope()
+	if err != nil {
+		return err
+	}
+	inflight := max(1, f.inflight)
+	if f.mode == "pipelined" && !f.reconnect {
+		inflight = max(2, inflight) // the envelope of the next goes with the content of this
+	}
+	e.Session.Overlap = inflight
+	s := &parley.Sender{MaxConns: f.sessions, MaxAge: 24 * time.Hour, MaxIdle: 24 * time.Hour}
+	if f.reconnect {
+		s.MaxMessages = 1
+	}
+	load := func(n int) error { return sendMany(ctx, s, e, envelope, content, n, f.sessions, inflight) }
+	warm := f.sessions * inflight * 4
+	if f.reconnect {
+		warm = 4
+	}
+	if err := load(warm); err != nil {
+		return err
+	}
+	m, err := measure(func() error { return load(f.messages) }, s.Stats)
+	if err != nil {
+		return err
+	}
+	if err := s.Close(ctx); err != nil {
+		return err
+	}
+	m.Messages = f.messages
+	return json.NewEncoder(out).Encode(m.perMessage())
+}
+
+// endpoint is the server, spoken to in the way that is asked for.
+func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
+	switch {
+	case f.addr == "":
+		return nil, usage("no server is given: --addr HOST:PORT")
+	case f.sessions < 1 || f.messages < 1 || f.rcpts < 1 || f.size < 1:
+		return nil, usage("--sessions, --messages, --rcpts and --size are at least 1")
+	}
+	host, _, err := net.SplitHostPort(f.addr)
+	if err != nil {
+		return nil, usage("--addr: %v", err)
+	}
+	e := &parley.Endpoint{Address: f.addr, Session: session.Config{Window: 64 << 10}}
+	switch f.mode {
+	case "plain":
+		e.Session.Serial, e.Session.Data = true, session.DataOnly
+	case "pipelined":
+		e.Session.Data = session.DataOnly
+	case "chunked":
+		e.Session.Data = session.DataBDAT
+	}
+	e.TLS = map[string]parley.TLSMode{"none": parley.TLSNone, "starttls": parley.TLSStartTLS, "implicit": parley.TLSImplicit}[f.tls]
+	e.TLSConfig = &transport.TLSConfig{
+		ServerName: host, InsecureSkipVerify: f.insecure, Engine: f.tlsEngine, Engines: []transport.TLSEngine{utls.Engine{}},
+	}
+	if f.ca != "" {
+		if e.TLSConfig.ExtraRootCAs, err = certfile.LoadCAFile(f.ca); err != nil {
+			return nil, err
+		}
+	}
+	if f.resume {
+		e.TLSConfig.Sessions = &transport.SessionCache{}
+	}
+	return e, nil
+}
+
+func (f *benchFlags) content() ([]byte, error) {
+	if f.bodyFile != "" {
+		return os.ReadFile(f.bodyFile)
+	}
+	const line = "A line of text as people write them, seventy-odd octets long, with its end.\r\n"
+	text := "Subject: a message\r\n\r\n" + strings.Repeat(line, f.size/len(line)+1)
+	return []byte(text[:max(f.size-2, 0)] + "\r\n"), nil
+}
+
+func (f *benchFlags) envelope() (*mail.Envelope, error) {
+	from, err := mail.ParsePath("sender@client.example")
+	if err != nil {
+		return nil, err
+	}
+	env := &mail.Envelope{ReversePath: from}
+	for i := range f.rcpts {
+		to, err := mail.ParsePath(fmt.Sprintf("recipient%d@mx.example", i))
+		if err != nil {
+			return nil, err
+		}
+		env.Recipients = append(env.Recipients, mail.Recipient{Path: to})
+	}
+	return env, nil
+}
+
+// sendMany sends n messages, each of so many lanes keeping so many in flight.
+func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content []byte, n, lanes, inflight int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	for lane := range lanes {
+		share := n / lanes
+		if lane < n%lanes {
+			share++
+		}
+		work := func() {
+			if err := sendSome(ctx, s, e, env, content, share, inflight); err != nil {
+				cancel(err)
+			}
+		}
+		if lanes == 1 {
+			work() // as a program with one sender would
+			break
+		}
+		all.Go(work)
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content []byte, n, inflight int) error {
+	window := make([]parley.Message, min(inflight, max(n, 1)))
+	for i := range window {
+		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: mail.FromBytes(content)}}
+	}
+	wait := func(m *parley.Message) error {
+		switch o, err := s.Wait(ctx, m); {
+		case err != nil:
+			return err
+		case o != parley.OutcomeAccepted:
+			return errors.New("not every recipient was accepted")
+		}
+		return nil
+	}
+	for i := range n {
+		m := &window[i%len(window)]
+		if i >= len(window) {
+			if err := wait(m); err != nil {
+				return err
+			}
+		}
+		if err := s.Submit(ctx, m); err != nil {
+			return err
+		}
+	}
+	for i := max(0, n-len(window)); i < n; i++ {
+		if err := wait(&window[i%len(window)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measured is the result line.
+type measured struct {
+	Seconds    float64 `json:"seconds"`
+	Messages   int     `json:"messages"`
+	CPUUser    float64 `json:"cpu_user"`
+	CPUSys     float64 `json:"cpu_sys"`
+	Allocs     float64 `json:"allocs_per_msg"`
+	Bytes      float64 `json:"bytes_per_msg"`
+	RoundTrips float64 `json:"round_trips_per_msg"`
+}
+
+func measure(work func() error, stats func() parley.SenderStats) (*measured, error) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	turns := stats().Turns
+	user, sys := cpuTime()
+	start := time.Now()
+	err := work()
+	m := &measured{Seconds: time.Since(start).Seconds()}
+	u, y := cpuTime()
+	m.CPUUser, m.CPUSys = (u - user).Seconds(), (y - sys).Seconds()
+	runtime.ReadMemStats(&after)
+	m.Allocs, m.Bytes = float64(after.Mallocs-before.Mallocs), float64(after.TotalAlloc-before.TotalAlloc)
+	m.RoundTrips = float64(stats().Turns - turns)
+	return m, err
+}
+
+func (m *measured) perMessage() *measured {
+	n := float64(m.Messages)
+	m.Allocs, m.Bytes, m.RoundTrips = m.Allocs/n, m.Bytes/n, m.RoundTrips/n
+	return m
+}
+
+// held is the result line of --hold.
+type held struct {
+	Sessions   int     `json:"sessions"`
+	RSS        float64 `json:"rss_kib_per_session"`
+	Heap       float64 `json:"heap_kib_per_session"`
+	Goroutines int     `json:"goroutines"` // beside those of a program that does nothing
+	Allocs     float64 `json:"allocs_per_msg"`
+	Bytes      float64 `json:"bytes_per_msg"`
+}
+
+// holdThem opens the sessions and tells what each costs while it idles.
+func (f *benchFlags) holdThem(ctx context.Context, e *parley.Endpoint, out io.Writer) error {
+	conns := make([]*parley.Conn, 0, f.sessions)
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	open := func(n int) error {
+		for range n {
+			c, err := parley.Dial(ctx, e)
+			if err != nil {
+				return err
+			}
+			c.Idle()
+			conns = append(conns, c)
+		}
+		return nil
+	}
+	warm := min(4, f.sessions)
+	if err := open(warm); err != nil {
+		return err
+	}
+	var before, after runtime.MemStats
+	settle()
+	runtime.ReadMemStats(&before)
+	rss, goroutines := residentSet(), runtime.NumGoroutine()
+	if err := open(f.sessions); err != nil {
+		return err
+	}
+	runtime.ReadMemStats(&after)
+	allocs, octets := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	settle()
+	runtime.ReadMemStats(&after)
+	n := float64(f.sessions)
+	return json.NewEncoder(out).Encode(held{
+		Sessions: f.sessions, RSS: float64(residentSet()-rss) / 1024 / n, Heap: (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / 1024 / n,
+		Goroutines: runtime.NumGoroutine() - goroutines, Allocs: float64(allocs) / n, Bytes: float64(octets) / n,
+	})
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package main
+
+import (
+	"runtime"
+	"time"
+)
+
+func cpuTime() (user, sys time.Duration) { return 0, 0 }
+
+func residentSet() int64 { return 0 }
+
+func settle() { runtime.GC() }
