@@ -265,7 +265,7 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 
 // contentAnswered takes a reply to the end of the content.
 func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r *codec.Reply) {
-	status := Refused
+	status, reply := Refused, tx.save(cmd, r)
 	switch {
 	case good && tx.cut:
 		// A chunk was refused, and the whole is accepted: whatever was taken, it is not
@@ -273,14 +273,9 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 		status = Unknown
 	case good:
 		status = Accepted
-	case tx.cut: // the reason is the reply to the chunk
-		tx.applyRefusal()
-		if !isPart(cmd) {
-			tx.phase = stopped
-		}
-		return
+	case tx.cut && tx.refusal.code != 0:
+		reply = tx.refusal // the reason is the reply to the chunk
 	}
-	reply := tx.save(cmd, r)
 	tx.final = reply
 	if isPart(cmd) || s.cfg.LMTP {
 		s.decideNth(tx, tx.parts, status, reply, r)
