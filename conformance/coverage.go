@@ -134,24 +134,6 @@ func possiblePairs(edges []edge) [][2]edge {
 	return all
 }
 
-// follows reports whether a lawful dialogue has the answer b behind the answer a.
-func follows(a, b edge) bool {
-	if a.by.Signal() || b.by.Signal() {
-		return true
-	}
-	x, y := a.by.Command(), b.by.Command()
-	moot := func(e edge) bool { return !fsm.May(e.from, e.by.Command()) }
-	switch {
-	case moot(b) && (x == fsm.Data || x == fsm.EndOfData || x == fsm.Quit || x == fsm.BdatLast):
-		return false // nothing is in flight behind those
-	case x == fsm.Auth || x == fsm.AuthResponse || x == fsm.AuthCancel || x == fsm.StartTLS, y == fsm.Auth, y == fsm.StartTLS:
-		return !moot(b)
-	case x.OpensTransaction() && moot(b):
-		return true
-	}
-	return true
-}
-
 func possibleTimers() []timer {
 	var all []timer
 	for _, cmd := range fsm.Commands() {

@@ -214,7 +214,11 @@ func (m *monitor) command(line []byte) {
 	}
 	if m.auth {
 		m.auth = false
-		m.push(owed{verb: "334"})
+		verb := "334"
+		if string(text) == "*" {
+			verb = "*"
+		}
+		m.push(owed{verb: verb})
 		return
 	}
 	if n := len(text); n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') {

@@ -137,9 +137,23 @@ type Hunter struct {
 // what.
 func NewHunter(cases []*Case, workers int) *Hunter { return &Hunter{cases, survey(cases, workers)} }
 
-// Hunt runs cases against a mutant until one fails. A mutant of the table meets the plays
+// Hunt runs cases against a mutant until one fails, and then walks. A mutant of the table meets the plays
 // that come by the place; others meet all cases, those that are there for it in all ways.
 func (h *Hunter) Hunt(m Mutant) Kill {
+	k := h.byCases(m)
+	for seed := uint64(0); k.Case == nil && seed < huntWalks; seed++ {
+		k.Plays++
+		if o := Walk(seed, m.Options); o.Failure != nil {
+			k.Case, k.Variant, k.How = o.Case, o.Variant, o.Failure.Text
+		}
+	}
+	return k
+}
+
+// huntWalks is how many walks a mutant meets that no case finds.
+const huntWalks = 3000
+
+func (h *Hunter) byCases(m Mutant) Kill {
 	k := Kill{Mutant: m}
 	if m.Options.Table != nil {
 		for _, s := range h.atlas.by(m.touches) {

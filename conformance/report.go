@@ -44,7 +44,11 @@ func (o *Outcome) Report() string {
 	if len(o.Moves) > 0 {
 		b.WriteString("  path  " + pathOf(o.Moves) + "\n")
 	}
-	fmt.Fprintf(&b, "  again parley conform run %s --variant %s\n", o.Case.ID, o.Variant)
+	if seed, ok := strings.CutPrefix(o.Case.ID, "walk/"); ok {
+		fmt.Fprintf(&b, "  again parley conform walk --seed %s --count 1\n", seed)
+	} else {
+		fmt.Fprintf(&b, "  again parley conform run %s --variant %s\n", o.Case.ID, o.Variant)
+	}
 	return b.String()
 }
 

@@ -41,6 +41,11 @@ func (p *play) finish() {
 		p.fail(smtpt.Pos{}, "", "", "a bystander sees: %s", strings.Join(p.mon.faults, "; "))
 	}
 	p.truth()
+	if p.walk != nil {
+		if err := p.walk.lawful(p); err != nil {
+			p.fail(smtpt.Pos{}, "", "", "%v", err)
+		}
+	}
 	if p.failure != nil || !p.v.Sound() {
 		return
 	}

@@ -1,12 +1,14 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
 
 	"github.com/parley-mail/parley/conformance/smtpt"
+	"github.com/parley-mail/parley/fsm"
 	"github.com/parley-mail/parley/session"
 )
 
@@ -63,6 +65,9 @@ type walk struct {
 	rng   *rand.Rand
 	bold  bool // now and then something unlawful
 	steps []*smtpt.Step
+
+	tlsFailed   bool
+	rsetRefused bool
 }
 
 func (w *walk) one(words ...string) string { return words[w.rng.IntN(len(words))] }
@@ -130,8 +135,39 @@ func (w *walk) play(p *play) {
 	}
 }
 
+// lawful says what is wrong with how the client took a server that did nothing wrong: it
+// must not be accused, must be left in order, and must have been offered every message.
+func (w *walk) lawful(p *play) error {
+	if w.bold || w.tlsFailed || p.eng.State() == fsm.Closed && errors.Is(p.eng.Err(), session.ErrContent) {
+		return nil
+	}
+	err := p.eng.Err()
+	switch {
+	case errors.Is(err, session.ErrViolation):
+		return fmt.Errorf("the server did nothing wrong and is accused: %w", err)
+	case p.eng.State() != fsm.Closed && !w.rsetRefused:
+		return fmt.Errorf("a session in which nothing was wrong ends in %v: %v", p.eng.State(), err)
+	case !p.mon.quit && !w.rsetRefused:
+		return fmt.Errorf("the client leaves without QUIT")
+	case err != nil:
+		return nil
+	}
+	for _, l := range p.mails {
+		if l.err == nil && p.witness(l.tx.ID()) == nil && !errors.Is(l.tx.Err(), session.ErrUnsupported) {
+			return fmt.Errorf("message %d was never offered: %v", l.tx.ID(), l.tx.Err())
+		}
+	}
+	for i, r := range p.requests {
+		if r.Reply.Code == 0 {
+			return fmt.Errorf("command %d was never sent", i+1)
+		}
+	}
+	return nil
+}
+
 func (w *walk) handshake(p *play) {
 	if w.percent(10) {
+		w.tlsFailed = true
 		p.trace.tls(p.eng, false)
 		p.lost(&session.Error{Kind: session.ErrTLS, Detail: "TLS handshake failed"})
 		return
@@ -183,6 +219,9 @@ func (w *walk) reply(p *play) string {
 		return "421 4.3.2 closing"
 	}
 	head := p.mon.pending[0]
+	if head.verb == "*" {
+		return w.one("501 5.5.2 cancelled", "535 5.7.8 no", "454 4.7.0 later")
+	}
 	good, bad := w.percent(80), w.one("450 4.0.0 not now", "451 4.3.0 not now", "550 5.1.1 no", "503 5.5.1 bad sequence", "500 5.5.1 what")
 	if !good {
 		switch head.verb {
@@ -190,6 +229,7 @@ func (w *walk) reply(p *play) string {
 			if w.percent(80) {
 				return "250 ok"
 			}
+			w.rsetRefused = true
 		case "EHLO", "LHLO":
 			bad = w.one("500 what", "502 what", "450 not now", "554 no")
 		case "AUTH", "334":

@@ -38,7 +38,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		return conformUsage(cmd, fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help"))
 	})
 	for _, sub := range []func() *cobra.Command{
-		newConformList, newConformRun, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformImport, newConformDoctor,
+		newConformList, newConformRun, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor,
 	} {
 		c := sub()
 		run := c.RunE
@@ -124,7 +124,7 @@ func (f *caseFlags) fits(c *conformance.Case) bool {
 			return ok
 		})
 	}
-	return (f.rfc == "" || some(f.rfc, append(slices.Clone(c.Rfc), c.Odd...))) &&
+	return (f.rfc == "" || some(f.rfc, c.Names())) &&
 		(f.level == "" || strings.EqualFold(f.level, c.Level)) &&
 		(f.needs == "" || some(f.needs, c.Needs))
 }
@@ -143,13 +143,13 @@ func newConformList() *cobra.Command {
 			for _, c := range cases {
 				if asJSON {
 					if err := json.NewEncoder(out).Encode(map[string]any{
-						"id": c.ID, "about": c.About, "level": c.Level, "rfc": c.Rfc, "odd": c.Odd, "needs": c.Needs, "kills": c.Kills,
+						"id": c.ID, "about": c.About, "level": c.Level, "rfc": c.Rfc, "against": c.Against, "odd": c.Odd, "needs": c.Needs, "kills": c.Kills,
 					}); err != nil {
 						return err
 					}
 					continue
 				}
-				fmt.Fprintf(out, "%-36s %-6s %s\n", c.ID, c.Level, strings.Join(append(slices.Clone(c.Rfc), c.Odd...), " "))
+				fmt.Fprintf(out, "%-36s %-6s %s\n", c.ID, c.Level, strings.Join(c.Names(), " "))
 			}
 			return nil
 		},

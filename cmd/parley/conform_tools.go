@@ -155,10 +155,13 @@ func newConformCoverage() *cobra.Command {
 	var f caseFlags
 	var asJSON, missing bool
 	var least string
+	var walks int
 	cmd := &cobra.Command{
 		Use: "coverage [PATTERN…]", Short: "Tell how much of the machine and of the RFCs the cases reach",
 		Long: `Plays the cases and tells which part of the machine's table they come by: states, rows, cells (what
-can happen in a state), pairs of rows, timers; and which requirements and odd replies have a case.`,
+can happen in a state), pairs of rows that can follow each other, timers; and which requirements
+and odd replies have a case. Sessions with a server that answers by chance (see parley conform
+walk) are played too; --walks 0 leaves them out.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cases, all, err := f.pick(args)
 			if err != nil {
@@ -172,6 +175,9 @@ can happen in a state), pairs of rows, timers; and which requirements and odd re
 			plan := conformance.Plan{Cases: cases, Controls: conformance.Controls(all), Workers: runtime.GOMAXPROCS(0)}
 			plan.Sweeps, plan.Facts = true, facts
 			report := conformance.RunAll(plan)
+			for seed := range uint64(max(0, walks)) {
+				conformance.Walk(seed, conformance.Options{Facts: facts})
+			}
 			measures := append(facts.Table(), conformance.Written(cases)...)
 			out := cmd.OutOrStdout()
 			if asJSON {
@@ -208,8 +214,36 @@ can happen in a state), pairs of rows, timers; and which requirements and odd re
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	cmd.Flags().IntVar(&walks, "walks", 100000, "sessions by chance")
 	cmd.Flags().BoolVar(&missing, "missing", false, "list what is not reached")
 	cmd.Flags().StringVar(&least, "fail-under", "", "least percentages, as states=100,rows=95")
+	return cmd
+}
+
+func newConformWalk() *cobra.Command {
+	var seed uint64
+	count := 10000
+	cmd := &cobra.Command{
+		Use: "walk", Short: "Play sessions with a server that answers by chance", Args: noArgs,
+		Long: `Plays sessions in which caller, options and server follow from a seed. The server mostly says what
+is lawful, good or bad, and now and then what is not. What must hold is what holds for every case:
+no wrong octet from the client, and no untrue word about a message.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for i := range uint64(max(0, count)) {
+				if cmd.Context().Err() != nil {
+					return &silentError{exitInterrupted}
+				}
+				if o := conformance.Walk(seed+i, conformance.Options{}); o.Verdict.Finding() {
+					fmt.Fprint(cmd.OutOrStdout(), o.Report())
+					return &silentError{conformance.ExitFinding}
+				}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d sessions from seed %d: nothing found\n", count, seed)
+			return nil
+		},
+	}
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "of the first session")
+	cmd.Flags().IntVar(&count, "count", count, "how many")
 	return cmd
 }
 
