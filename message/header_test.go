@@ -345,6 +345,30 @@ func TestHeaderRules(t *testing.T) {
 	}
 }
 
+// RFC 8689 §3: one TLS-Required field, whoever asks for it.
+func TestTLSRequiredOnce(t *testing.T) {
+	for _, own := range []string{"", "TLS-Required", "tls-REQUIRED"} {
+		m := base()
+		m.TLSOptional = true
+		if own != "" {
+			m.OtherHeaders = []message.HeaderField{{Name: own, Value: "No"}}
+		}
+		n := 0
+		for _, f := range unfold(t, written(t, &m)) {
+			if strings.EqualFold(f.Name, "TLS-Required") {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("own field %q: %d of them", own, n)
+		}
+	}
+	m := base()
+	m.OtherHeaders = []message.HeaderField{{Name: "TLS-Required", Value: "No"}, {Name: "tls-required", Value: "No"}}
+	_, err := m.WriteTo(failingWriter{t})
+	checkHeaderError(t, "two of one's own", err, "tls-required")
+}
+
 // failingWriter says that nothing may be written.
 type failingWriter struct{ t *testing.T }
 
