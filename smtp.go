@@ -151,6 +151,7 @@ type smtpState struct {
 	queueing  sync.Once // sets the queue up
 	generated string    // the Message-ID that was generated last
 	required  []bool    // of the message being sent
+	bodiless  bool      // it is a header section only
 	moot      bool      // its sender was refused, so that what is said of recipients counts for nothing
 
 	records    records // TLS records that LogSSLPackets has seen and not told

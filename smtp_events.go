@@ -18,9 +18,6 @@ func (s *SMTP) listen() (cancel func()) {
 		own = func() { s.tellRecords(); tell(); note() }
 	}
 	set := s.handled()
-	if s.bodiless() {
-		set &^= transferKinds
-	}
 	if set == 0 {
 		return own
 	}
@@ -29,7 +26,11 @@ func (s *SMTP) listen() (cancel func()) {
 		s.eventQueue()
 		handle = s.keep
 	}
-	hooks := s.Events.Subscribe(set, handle)
+	hooks := s.Events.Subscribe(set, func(e events.Event) {
+		if !s.state.bodiless || !transferKinds.Has(e.Kind()) {
+			handle(e)
+		}
+	})
 	return func() { own(); hooks() }
 }
 

@@ -47,8 +47,8 @@ func (s *SMTP) send(ctx context.Context, verb fsm.Command) (result *Result, err 
 	}
 	m.Verb = verb
 	err = s.with(ctx, func(c *Conn) error {
-		s.state.required, s.state.moot = m.Required, false
-		defer func() { s.state.required = nil }()
+		s.state.required, s.state.moot, s.state.bodiless = m.Required, false, s.bodiless()
+		defer func() { s.state.required, s.state.bodiless = nil, false }()
 		result, err = c.Deliver(ctx, m)
 		if result != nil {
 			result.MessageID = id
