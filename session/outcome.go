@@ -27,19 +27,25 @@ func (tx *Transaction) over(s fsm.State) bool {
 func (s *Session) finish(tx *Transaction) {
 	tx.applyRefusal()
 	if tx.err == nil && tx.count(Accepted) == 0 && tx.count(Unknown) == 0 {
-		tx.err = &Error{Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Detail: "no recipient was accepted"}
-		for i := range tx.outcomes {
-			if tx.outcomes[i].status == Refused {
-				r := tx.reply(tx.outcomes[i].reply)
-				tx.err.Reply = &r
-				break
-			}
-		}
+		tx.err = s.nobody(tx)
 	}
 	if tx.count(Unknown) > 0 && (tx.err == nil || !tx.err.Unknown) {
 		tx.err = &Error{Kind: ErrViolation, State: s.state, Command: fsm.BdatLast, During: true, Unknown: true, Detail: "a chunk was refused and the whole was accepted"}
 	}
 	s.decided(tx)
+}
+
+// nobody is why a message has failed when no recipient was accepted: the first refusal.
+func (s *Session) nobody(tx *Transaction) *Error {
+	e := &Error{Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Detail: "no recipient was accepted"}
+	for i := range tx.outcomes {
+		if tx.outcomes[i].status == Refused {
+			r := tx.reply(tx.outcomes[i].reply)
+			e.Reply = &r
+			break
+		}
+	}
+	return e
 }
 
 // settle decides what was begun and cannot be finished any more. Who was refused
@@ -61,7 +67,11 @@ func (s *Session) settle(e *Error) {
 			}
 			unknown = tx.count(Unknown) > 0
 		}
-		if tx.err == nil && (unknown || tx.count(Accepted) == 0 || tx.count(NotSent) > 0) {
+		switch {
+		case tx.err != nil:
+		case tx.count(Refused) == tx.Len(): // whatever has happened since is no reason
+			tx.err = s.nobody(tx)
+		case unknown || tx.count(Accepted) == 0 || tx.count(NotSent) > 0:
 			tx.err = &Error{Kind: ErrCanceled, State: s.state}
 			if e != nil {
 				c := *e

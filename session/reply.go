@@ -256,7 +256,11 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 	if tx.chunked {
 		cmd = fsm.Bdat
 	}
-	if tx.err == nil {
+	switch {
+	case tx.err != nil:
+	case tx.accepted == 0: // everybody was refused before, and that is why
+		tx.phase = stopped
+	default:
 		tx.final = tx.save(cmd, r)
 		tx.refusal = tx.final
 		s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
@@ -286,7 +290,7 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 	if isPart(cmd) {
 		return
 	}
-	if !good && tx.err == nil {
+	if !good && tx.err == nil && tx.accepted > 0 {
 		tx.err = &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)}
 	}
 	tx.phase = stopped
