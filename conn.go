@@ -26,10 +26,7 @@ type Conn struct {
 	buffers  transport.BuffersWriter // nc, if it can write several buffers at once
 	takes    int                     // octets that nc takes at once, whatever the peer does
 
-	sources []source // of the transactions begun, in order
-	block   []byte   // what was read from a source
-	in      []byte   // what was read from nc
-	vec     net.Buffers
+	*gear // nil: the connection idles
 
 	gentle bool // a context that is done while nothing is written ends the call, not the session
 
@@ -52,6 +49,17 @@ const (
 	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
 	slice     = 1 << 20   // what is written under one deadline
 )
+
+// gear is what a connection works with. One that idles has none.
+type gear struct {
+	memory  session.Memory
+	sources []source // of the transactions begun, in order
+	block   []byte   // what was read from a source
+	in      []byte   // what was read from nc
+	vec     net.Buffers
+}
+
+var gears = sync.Pool{New: func() any { return &gear{in: make([]byte, inSize)} }}
 
 var sessions atomic.Uint64 // numbers for Endpoint.Session.ID
 
@@ -106,6 +114,7 @@ func (c *Conn) open(ctx context.Context) error {
 	case *net.TCPConn, *net.UnixConn:
 		c.takes = takes
 	}
+	c.wake()
 	s.Connected(c.endpoint.link(nc))
 	if err := c.run(ctx, s.Open); err != nil {
 		return err
@@ -176,6 +185,7 @@ func (c *Conn) finish() error {
 		return nil
 	}
 	c.session.CloseDone()
+	c.Idle()
 	if c.session.Err() != nil {
 		transport.Unwrap(c.nc).Close()
 		c.nc.Close()
@@ -201,6 +211,7 @@ func (c *Conn) Extensions() *codec.Extensions { return c.session.Extensions() }
 func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	c.heed(ctx)
 	defer c.rest()
+	c.wake()
 	s := c.session
 	for !goal() {
 		if c.gentle && ctx.Err() != nil {
@@ -239,6 +250,7 @@ func (c *Conn) run(ctx context.Context, goal func() bool) error {
 
 // begin gives the session a message.
 func (c *Conn) begin(tx *session.Transaction, body io.Reader) error {
+	c.wake()
 	if len(c.sources) < cap(c.sources) {
 		c.sources = c.sources[:len(c.sources)+1]
 	} else {
@@ -254,6 +266,9 @@ func (c *Conn) begin(tx *session.Transaction, body io.Reader) error {
 
 // forget lets go of the sources of decided transactions.
 func (c *Conn) forget() {
+	if c.gear == nil {
+		return // the session is over
+	}
 	n := 0
 	for n < len(c.sources) && c.sources[n].tx.Done() {
 		n++
@@ -360,8 +375,23 @@ func (c *Conn) Idle() {
 	c.mu.Lock()
 	c.leave()
 	c.mu.Unlock()
-	c.session.Release()
-	c.sources, c.block, c.in, c.vec = nil, nil, nil, nil
+	g := c.gear
+	if g == nil || len(g.sources) > 0 || c.session.Release() != &g.memory {
+		return
+	}
+	if len(g.block) > inline {
+		g.block = nil
+	}
+	c.gear = nil
+	gears.Put(g)
+}
+
+// wake comes before everything that needs the gear.
+func (c *Conn) wake() {
+	if c.gear == nil {
+		c.gear = gears.Get().(*gear)
+		c.session.Use(&c.memory)
+	}
 }
 
 // authenticate fetches the credentials that the offered mechanisms call for.
@@ -400,9 +430,6 @@ func (c *Conn) read(ctx context.Context) {
 
 // receive reads once and hands over what came.
 func (c *Conn) receive() error {
-	if c.in == nil {
-		c.in = make([]byte, inSize)
-	}
 	n, err := c.nc.Read(c.in)
 	if n > 0 {
 		c.session.Receive(c.in[:n])

@@ -15,7 +15,6 @@ import (
 type authState struct {
 	mechs   []auth.Mechanism
 	mech    auth.Mechanism
-	name    string
 	link    auth.Link
 	initial []byte // initial response that was too long for the AUTH line
 	late    bool   // initial goes out as the answer to the first challenge
@@ -38,7 +37,7 @@ func (s *Session) startAuth() bool {
 	switch {
 	case s.wantCreds:
 		return false
-	case s.auth.mechs != nil:
+	case s.auth != nil:
 		return s.tryMechanism()
 	case len(s.ext.Auth) == 0:
 		detail := "authentication is asked for and AUTH is not offered"
@@ -58,7 +57,9 @@ func (s *Session) Authenticate(creds auth.Credentials, policy auth.Policy) {
 	if !s.wantCreds {
 		return
 	}
+	s.wake()
 	s.wantCreds = false
+	s.auth = &authState{}
 	s.auth.link = auth.Link{
 		Host: s.link.Host, Port: s.link.Port, Secure: s.link.Secure, Verified: s.link.Verified, Loopback: s.link.Loopback,
 		TLSVersion: s.link.Version, Offered: s.ext.Auth, Binding: s.link.Binding,
@@ -66,14 +67,16 @@ func (s *Session) Authenticate(creds auth.Credentials, policy auth.Policy) {
 	mechs, err := auth.Choose(s.ext.Auth, &s.auth.link, creds, policy)
 	if err != nil {
 		s.authFailed(nil, err)
+	} else {
+		s.auth.mechs = mechs[:min(len(mechs), authTries)]
 	}
-	s.auth.mechs = mechs[:min(len(mechs), authTries)]
 	s.plan()
 }
 
 // NoCredentials says that the credentials asked for cannot be had.
 func (s *Session) NoCredentials(err error) {
 	if s.wantCreds {
+		s.wake()
 		s.wantCreds = false
 		s.authFailed(nil, err)
 		s.plan()
@@ -86,19 +89,20 @@ func (s *Session) tryMechanism() bool {
 		s.authFailed(nil, s.auth.cause)
 		return true
 	}
-	a := &s.auth
+	a := s.auth
 	a.mech, a.mechs = a.mechs[0], a.mechs[1:]
-	a.name, a.rounds, a.late, a.initial = strings.ToUpper(a.mech.Name()), 0, false, nil
+	a.rounds, a.late, a.initial = 0, false, nil
+	s.mech = strings.ToUpper(a.mech.Name())
 	initial, err := a.mech.Start(&a.link)
 	if err != nil {
 		a.cause = err
 		return true
 	}
 	a.cause = nil
-	if len("AUTH  \r\n")+len(a.name)+base64.StdEncoding.EncodedLen(len(initial)) > authLine {
+	if len("AUTH  \r\n")+len(s.mech)+base64.StdEncoding.EncodedLen(len(initial)) > authLine {
 		a.late, a.initial, initial = true, initial, nil
 	}
-	buf, err := codec.AppendAuth(s.out.buf, a.name, initial, initial != nil)
+	buf, err := codec.AppendAuth(s.out.buf, s.mech, initial, initial != nil)
 	if err != nil {
 		a.cause = err
 		return true
@@ -122,7 +126,7 @@ func (s *Session) authAnswered(cmd fsm.Command, class fsm.Class, r *codec.Reply)
 		s.authenticated = true
 		s.endAuth()
 		if s.wants(events.KindAuthenticated) {
-			s.trace.authenticated = events.Authenticated{Meta: s.meta(0), Mechanism: s.auth.name}
+			s.trace.authenticated = events.Authenticated{Meta: s.meta(0), Mechanism: s.mech}
 			s.publish(&s.trace.authenticated)
 		}
 	default:
@@ -151,7 +155,7 @@ func mechanismRefused(code int) bool {
 
 // challenged answers a 334.
 func (s *Session) challenged(r *codec.Reply) {
-	a := &s.auth
+	a := s.auth
 	a.rounds++
 	if a.rounds > authRounds {
 		s.cancelAuth(&Error{Kind: ErrAuth, State: s.state, Detail: "too many challenges"})
@@ -194,13 +198,13 @@ func (s *Session) cancelAuth(cause error) {
 // authFailed records that the session is not authenticated and will not be.
 func (s *Session) authFailed(r *codec.Reply, cause error) {
 	s.endAuth()
-	s.fail(&Error{Kind: ErrAuth, State: s.state, Command: fsm.Auth, During: true, Reply: clone(r), Detail: s.auth.name, Err: cause})
+	s.fail(&Error{Kind: ErrAuth, State: s.state, Command: fsm.Auth, During: true, Reply: clone(r), Detail: s.mech, Err: cause})
 }
 
 // endAuth lets go of everything secret.
 func (s *Session) endAuth() {
 	s.authDone = true
-	s.auth = authState{name: s.auth.name}
+	s.auth = nil
 	s.dec.SetLineLimit(s.lineLimit())
 }
 

@@ -95,9 +95,8 @@ func (o *output) discard() {
 // empty reports whether nothing waits.
 func (o *output) empty() bool { return len(o.segs) == 0 }
 
-// release gives the memory back when nothing waits.
-func (o *output) release() {
-	if o.empty() {
-		o.buf, o.segs, o.vec = nil, nil, nil
-	}
+// reset begins a new stream.
+func (o *output) reset() {
+	o.discard()
+	o.queued, o.given, o.wrote = 0, 0, 0
 }

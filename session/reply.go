@@ -469,17 +469,3 @@ func clone(r *codec.Reply) *codec.Reply {
 	c := r.Clone()
 	return &c
 }
-
-// remember keeps a copy of the last reply, reusing its memory.
-func (s *Session) remember(r *codec.Reply) {
-	s.last.Code, s.last.Enhanced, s.last.Anomalies = r.Code, r.Enhanced, r.Anomalies
-	lines := s.last.Lines
-	if n := len(r.Lines) - cap(lines); n > 0 {
-		lines = append(lines[:cap(lines)], make([][]byte, n)...)
-	}
-	lines = lines[:len(r.Lines)]
-	for i := range r.Lines {
-		lines[i] = append(lines[i][:0], r.Lines[i]...)
-	}
-	s.last.Lines = lines
-}

@@ -32,6 +32,7 @@ func (s *Session) Do(r *Request) error {
 	case !slices.Contains([]fsm.Command{fsm.Noop, fsm.Vrfy, fsm.Expn, fsm.Help, fsm.Rset, fsm.Other}, r.Command):
 		return &Error{Kind: ErrMisuse, State: s.state, Command: r.Command, During: true, Detail: "only NOOP, VRFY, EXPN, HELP, RSET and other lines may be asked for singly"}
 	}
+	s.wake()
 	s.requests = append(s.requests, r)
 	s.plan()
 	return nil

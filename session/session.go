@@ -16,11 +16,10 @@ type Session struct {
 	table   *fsm.Table
 	state   fsm.State // the machine's
 	ahead   fsm.State // where the sender stands; see package comment
-	flight  flight
-	out     output
-	dec     codec.Decoder
 	ext     codec.Extensions
 	link    Link
+
+	*Memory // what is under way
 
 	// Facts that decide what is wanted, not what is legal.
 	greeting      codec.Reply
@@ -33,10 +32,11 @@ type Session struct {
 	quitting      bool
 	wantCreds     bool
 	closeTold     bool
-	last          codec.Reply // the last reply of any kind; owned
+	last          last // the last reply of any kind
 	err           *Error      // why the session cannot serve; the first wins
 
-	auth     authState
+	auth     *authState // nil: no exchange is under way
+	mech     string     // the mechanism that was tried last
 	txs      []*Transaction // not decided, in order; those from cur on are not sent yet
 	cur      *Transaction   // the one whose commands are being sent
 	begun    uint64         // transactions given so far
@@ -44,11 +44,7 @@ type Session struct {
 	domains  []string       // of recipients, where the server limits them (RFC 9422 §4.3)
 	reset    bool           // RSET was sent since the last MAIL
 	requests []*Request
-	stuff    codec.Stuffer
-	chunk    codec.Normalizer
-	pieces   [][]byte
-	tail     []byte
-	trace    trace
+	trace    *trace // nil: nobody listens
 	seq      uint64
 	stats    Stats
 	unturned bool // something was written since the last octets came
@@ -101,8 +97,10 @@ func New(cfg Config) *Session {
 	case cfg.Machine == nil:
 		cfg.Machine = cfg.Table.Machine()
 	}
-	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle}
-	s.dec.Reset(cfg.Limits, cfg.Strict)
+	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting}
+	if cfg.Events != nil {
+		s.trace = &trace{}
+	}
 	return s
 }
 
@@ -111,6 +109,7 @@ func (s *Session) Dialing() { s.signal(fsm.Dial) }
 
 // Connected says that the connection exists. The greeting is awaited.
 func (s *Session) Connected(link Link) {
+	s.wake()
 	s.link = link
 	if !s.signal(fsm.Up) {
 		return
@@ -129,6 +128,7 @@ func (s *Session) Connected(link Link) {
 // Receive takes octets from the server. Any split of the stream gives the same
 // events. p is not kept.
 func (s *Session) Receive(p []byte) {
+	s.wake()
 	s.stats.OctetsIn += int64(len(p))
 	if s.unturned {
 		s.unturned = false
@@ -164,6 +164,7 @@ func (s *Session) Secured(link Link) {
 	if s.state != fsm.Handshake {
 		return
 	}
+	s.wake()
 	s.link = link
 	s.forget()
 	s.signal(fsm.Secured)
@@ -181,6 +182,7 @@ func (s *Session) Lost(err error) {
 	if !s.state.Live() {
 		return
 	}
+	s.wake()
 	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
 		s.end(fsm.On(fsm.Quit, fsm.Gone), nil)
 		return
@@ -209,6 +211,7 @@ func (s *Session) Expire() {
 	if !s.state.Live() {
 		return
 	}
+	s.wake()
 	if !s.flight.empty() && s.flight.head().cmd == fsm.Quit {
 		s.end(fsm.On(fsm.Quit, fsm.Gone), nil)
 		return
@@ -222,6 +225,7 @@ func (s *Session) Abort(cause error) {
 	if s.state.Over() {
 		return
 	}
+	s.wake()
 	s.out.given = s.out.wrote
 	e := s.failure(ErrCanceled, "given up by the caller")
 	e.Err = cause
@@ -242,6 +246,7 @@ func (s *Session) Begin(tx *Transaction) error {
 	case tx.Verb != 0 && !tx.Verb.OpensTransaction():
 		return &Error{Kind: ErrMisuse, State: s.state, Detail: tx.Verb.String() + " does not open a mail transaction"}
 	}
+	s.wake()
 	s.begun++
 	tx.start(s.begun)
 	s.txs = append(s.txs, tx)
@@ -256,17 +261,26 @@ func (s *Session) Quit() {
 		s.Abort(nil)
 		return
 	}
+	s.wake()
 	s.quitting = true
 	s.plan()
 }
 
 // Output returns everything that waits to be written, for one writev. It stays
 // valid until Wrote is called, and may point into the caller's content.
-func (s *Session) Output() [][]byte { return s.out.vectors() }
+func (s *Session) Output() [][]byte {
+	if s.out.empty() {
+		return nil
+	}
+	return s.out.vectors()
+}
 
 // Wrote says that the first n octets of Output have been handed over. A driver that
 // cannot tell how much was, after an error, says all.
 func (s *Session) Wrote(n int64) {
+	if s.out.empty() {
+		return
+	}
 	s.stats.OctetsOut += n
 	s.unturned = true
 	s.out.advance(n)
@@ -343,7 +357,7 @@ func (s *Session) Extensions() *codec.Extensions { return &s.ext }
 func (s *Session) Greeting() codec.Reply { return s.greeting }
 
 // LastReply returns the last complete reply of any kind.
-func (s *Session) LastReply() codec.Reply { return s.last }
+func (s *Session) LastReply() codec.Reply { return s.last.reply() }
 
 // Link returns what is known of the connection.
 func (s *Session) Link() *Link { return &s.link }
@@ -351,7 +365,7 @@ func (s *Session) Link() *Link { return &s.link }
 // Authenticated returns the mechanism by which the session was authenticated, or "".
 func (s *Session) Authenticated() string {
 	if s.authenticated {
-		return s.auth.name
+		return s.mech
 	}
 	return ""
 }
@@ -368,16 +382,6 @@ func (s *Session) Err() error {
 		return nil
 	}
 	return s.err
-}
-
-// Release gives memory back while the session idles. It may be called at any time.
-func (s *Session) Release() {
-	if s.flight.empty() && len(s.txs) == 0 {
-		s.out.release()
-		s.dec.Release()
-		s.flight.ring, s.flight.first = nil, 0
-		s.pieces = nil
-	}
 }
 
 // signal fires an input that is no reply.

@@ -184,8 +184,11 @@ func (tx *Transaction) reply(s saved) codec.Reply {
 	if s.code == 0 {
 		return codec.Reply{}
 	}
-	return codec.Reply{Code: s.code, Enhanced: s.enhanced, Lines: bytes.Split(bytes.Clone(tx.text[s.from:s.to]), newline)}
+	return codec.Reply{Code: s.code, Enhanced: s.enhanced, Lines: lines(tx.text[s.from:s.to])}
 }
+
+// lines returns a copy of what was joined by LF.
+func lines(text []byte) [][]byte { return bytes.Split(bytes.Clone(text), newline) }
 
 // required reports whether recipient i is indispensable.
 func (tx *Transaction) required(i int) bool { return i < len(tx.Required) && tx.Required[i] }

@@ -1,0 +1,77 @@
+package session
+
+import "github.com/parley-mail/parley/codec"
+
+// Memory is what a session works with while something is under way: buffers, and the
+// commands in flight. A session that idles can do without, and lend it to another one.
+// The zero value is ready.
+type Memory struct {
+	flight flight
+	out    output
+	dec    codec.Decoder
+	stuff  codec.Stuffer
+	chunk  codec.Normalizer
+	pieces [][]byte
+	tail   []byte
+}
+
+// resting stands for the memory of every session that has none. Nobody writes to it.
+var resting Memory
+
+// Use lends the session memory for what comes next. Without it the session makes its own
+// when it needs some.
+func (s *Session) Use(m *Memory) {
+	if s.Memory == &resting {
+		s.Memory = m
+		m.dec.Reset(s.cfg.Limits, s.cfg.Strict)
+	}
+}
+
+// wake comes before everything that may write to the memory.
+func (s *Session) wake() {
+	if s.Memory == &resting {
+		s.Use(&Memory{})
+	}
+}
+
+// Release takes the memory away from a session that idles or is over; nil if something is
+// under way.
+func (s *Session) Release() *Memory {
+	m := s.Memory
+	if m == &resting || !m.flight.empty() || len(s.txs) > 0 || !m.out.empty() || m.dec.Buffered() > 0 && !s.state.Over() {
+		return nil
+	}
+	s.Memory = &resting
+	m.flight.reset()
+	m.out.reset()
+	clear(m.pieces)
+	m.pieces = m.pieces[:0]
+	return m
+}
+
+// last is the last reply, kept in memory that is used again.
+type last struct {
+	code      int16
+	anomalies codec.Anomalies
+	enhanced  codec.Enhanced
+	text      []byte // lines joined by LF
+}
+
+// remember keeps a copy of the reply.
+func (s *Session) remember(r *codec.Reply) {
+	l := &s.last
+	l.code, l.enhanced, l.anomalies, l.text = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0]
+	for i, line := range r.Lines {
+		if i > 0 {
+			l.text = append(l.text, '\n')
+		}
+		l.text = append(l.text, line...)
+	}
+}
+
+func (l *last) reply() codec.Reply {
+	if l.code == 0 {
+		return codec.Reply{}
+	}
+	return codec.Reply{Code: int(l.code), Enhanced: l.enhanced, Anomalies: l.anomalies, Lines: lines(l.text)}
+}
