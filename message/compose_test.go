@@ -53,6 +53,11 @@ func parseEntity(t testing.TB, h textproto.MIMEHeader, body io.Reader) entity {
 		}
 		e.Filename = dp["filename"]
 	}
+	if strings.HasPrefix(mediaType, "multipart/") || strings.HasPrefix(mediaType, "message/rfc822") {
+		if e.Encoding == "base64" || e.Encoding == "quoted-printable" { // RFC 2045 §6.4: encodings do not nest
+			t.Errorf("%s in %s", mediaType, e.Encoding)
+		}
+	}
 	if strings.HasPrefix(mediaType, "multipart/") {
 		r := multipart.NewReader(body, params["boundary"])
 		for {
