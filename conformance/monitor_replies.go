@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 )
 
@@ -64,8 +65,11 @@ func (m *monitor) complete(code int, text []byte) {
 	m.heard++
 	if !m.greeted {
 		m.greeted = true
-		if code == 421 {
+		switch {
+		case code == 421:
 			m.die("421")
+		case code/100 == 3:
+			m.die("a greeting that is none")
 		}
 		return
 	}
@@ -82,6 +86,10 @@ func (m *monitor) complete(code int, text []byte) {
 			head.tx.rcpts[head.rcpt] = code
 		}
 		m.die("the server's farewell")
+		return
+	}
+	if absurd(head.verb, code) {
+		m.die(fmt.Sprintf("%d, which %s cannot get", code, head.verb))
 		return
 	}
 	tx := head.tx
@@ -128,6 +136,27 @@ func (m *monitor) complete(code int, text []byte) {
 	if done {
 		m.pending = m.pending[1:]
 	}
+}
+
+// absurd reports whether no server in its senses answers so: replies and commands are
+// out of step, and whoever goes on takes one message's reply for another's.
+func absurd(verb string, code int) bool {
+	class := code / 100
+	switch verb {
+	case "QUIT":
+		return false
+	case "AUTH", "334":
+		return code == 220 || code == 354
+	case "*":
+		return class < 4
+	case "DATA":
+		return class == 2 || code == 334
+	case "STARTTLS":
+		return class == 3 || class == 2 && code != 220
+	case "RSET":
+		return class != 2
+	}
+	return class == 3 || code == 220
 }
 
 func (m *monitor) answeredData(tx *witnessed, code int) {

@@ -43,7 +43,7 @@ type play struct {
 	bus    events.Bus
 	events []happening
 	seen   int // events that E: has passed
-	moves  []string
+	moves  []string // as "ready -> sender (MAIL 2yz)"
 	passed int // moves that F: has passed
 	trace  *tracer
 
@@ -114,22 +114,16 @@ func (p *play) run(maker Maker) {
 	p.bus.Subscribe(p.prog.wanted, p.note)
 	p.mon.lmtp, p.mon.secret, p.mon.extra = cfg.LMTP, o.policy.AllowPlaintext, p.prog.extra
 	p.eng = maker(cfg)
-	steps := p.c.Script.Steps
-	if p.walk != nil { // the calls come by chance
-		for i := range steps {
-			p.walk.steps = append(p.walk.steps, &steps[i])
-		}
-		steps = nil
-	}
-	p.eng.Dialing()
-	if !o.implicit && !p.prog.dial {
-		p.connected()
-	}
-	p.steps(steps)
 	if p.walk != nil {
 		p.walk.play(p)
+	} else {
+		p.eng.Dialing()
+		if !o.implicit && !p.prog.dial {
+			p.connected()
+		}
+		p.steps(p.c.Script.Steps)
+		p.flush()
 	}
-	p.flush()
 	p.finish()
 }
 
@@ -153,9 +147,9 @@ func (p *play) note(e events.Event) {
 	}
 	switch e := e.(type) {
 	case *events.StateChanged:
-		p.moves = append(p.moves, e.From.String()+" -> "+e.To.String())
+		p.moves = append(p.moves, e.From.String()+" -> "+e.To.String()+" ("+e.By.String()+")")
 		if p.keep {
-			p.record("F: %s -> %s (%s)", e.From, e.To, e.By)
+			p.record("F: %s", p.moves[len(p.moves)-1])
 		}
 	case *events.CommandSent:
 		if e.Command.OpensTransaction() {
@@ -234,6 +228,9 @@ func (p *play) body() bool {
 		if l.stream == 0 || l.tx.ID() == 0 || l.tx.Done() || l.done {
 			continue
 		}
+		if p.walk != nil && p.walk.interrupts(p) {
+			return true
+		}
 		n := min(l.stream, len(l.content)-l.sent)
 		if l.failAt >= 0 && l.sent+n > l.failAt {
 			n = l.failAt - l.sent
@@ -271,6 +268,16 @@ func (p *play) deliver(octets []byte) {
 	p.mon.said(octets)
 	p.eng.Receive(octets)
 	p.fed += len(octets)
+	if p.mon.dead != "" {
+		p.mustBeOver(p.mon.dead)
+	}
+}
+
+// mustBeOver holds the engine to it that some things end a session.
+func (p *play) mustBeOver(why string) {
+	if !p.eng.State().Over() {
+		p.fail(smtpt.Pos{}, "the end of the session", "state "+p.eng.State().String(), "the session goes on after %s", why)
+	}
 }
 
 // flush delivers what the server has said since the client last had its turn.
@@ -324,6 +331,7 @@ func (p *play) lost(err error) {
 	}
 	p.trace.lost(p.eng, err, p.mon.partial)
 	p.eng.Lost(err)
+	p.mustBeOver("the loss of the connection")
 	p.pump()
 }
 
@@ -335,6 +343,7 @@ func (p *play) expire() {
 	p.deadline = 0
 	p.stalled = false
 	p.eng.Expire()
+	p.mustBeOver("its patience")
 	p.pump()
 }
 
@@ -344,6 +353,7 @@ func (p *play) abort() {
 	}
 	p.trace.canceled(p.eng)
 	p.eng.Abort(errors.New("the caller has changed his mind"))
+	p.mustBeOver("the caller's change of mind")
 	p.pump()
 }
 

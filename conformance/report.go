@@ -59,6 +59,7 @@ func pathOf(moves []string) string {
 	var b strings.Builder
 	for i, m := range moves {
 		from, to, _ := strings.Cut(m, " -> ")
+		to, _, _ = strings.Cut(to, " (")
 		if i == 0 {
 			b.WriteString(from)
 		}

@@ -107,7 +107,7 @@ func (p *play) judge(w *witnessed, i int, o session.Outcome) error {
 		switch {
 		case !w.ended:
 			return fmt.Errorf("unknown, and the end of the content was not sent")
-		case word/100 == 2 && !violated && !cut, word >= 400:
+		case !violated && (word/100 == 2 && !cut || word >= 400):
 			return fmt.Errorf("unknown, and the server has said %d", word)
 		}
 	case session.NotSent:
@@ -149,7 +149,7 @@ func (p *play) results(steps []smtpt.Step) {
 				p.fail(s.Pos, formatStep(s), "", "the event occurs")
 			}
 		case smtpt.Path:
-			if s.Not && slices.Contains(p.moves, s.Text) {
+			if s.Not && p.taken(s.Text, 0) >= 0 {
 				p.fail(s.Pos, formatStep(s), "", "the step is taken")
 			}
 		}
@@ -427,10 +427,21 @@ func (p *play) path(s *smtpt.Step) {
 	if s.Not || !p.v.Sound() {
 		return
 	}
-	i := slices.Index(p.moves[p.passed:], s.Text)
+	i := p.taken(s.Text, p.passed)
 	if i < 0 {
 		p.fail(s.Pos, "F: "+s.Text, strings.Join(p.moves[p.passed:], ", "), "the machine has not taken the step")
 		return
 	}
-	p.passed += i + 1
+	p.passed = i + 1
+}
+
+// taken returns the index of the first step from n on that is "from -> to", or
+// "from -> to (cause)" if the text names the cause; -1: none is.
+func (p *play) taken(text string, n int) int {
+	for i := n; i < len(p.moves); i++ {
+		if p.moves[i] == text || strings.HasPrefix(p.moves[i], text+" (") {
+			return i
+		}
+	}
+	return -1
 }

@@ -152,7 +152,7 @@ func (r *runner) sweep(profile Profile, whole *play) {
 		r.play(Variant{Profile: profile, Way: Cut, N: n})
 	}
 	for n := range spread(whole.lines) {
-		for with := Closing; with <= Cancel; with++ {
+		for with := range numSpoils {
 			r.play(Variant{Profile: profile, Way: Replace, N: n, With: with})
 		}
 	}

@@ -37,15 +37,23 @@ const (
 	Garbage              // what is no reply
 	Silence              // nothing, until patience has run out
 	Cancel               // nothing, and the caller gives up
+	SaysYes              // 250
+	SaysGoOn             // 354
+	SaysLater            // 450
+	SaysNo               // 550
+	numSpoils
 )
 
 var (
 	wayNames   = [...]string{"whole", "octets", "split", "cut", "replace", "lines"}
-	spoilNames = [...]string{"421", "garbage", "silence", "cancel"}
+	spoilNames = [numSpoils]string{"421", "garbage", "silence", "cancel", "250", "354", "450", "550"}
 )
 
 // spoiled are the octets of the replacements.
-var spoiled = [...][]byte{Closing: []byte("421 4.3.2 closing\r\n"), Garbage: []byte("\x16\x03\x01\x00 not a reply\r\n"), Silence: nil, Cancel: nil}
+var spoiled = [numSpoils][]byte{
+	Closing: []byte("421 4.3.2 closing\r\n"), Garbage: []byte("\x16\x03\x01\x00 not a reply\r\n"),
+	SaysYes: []byte("250 ok\r\n"), SaysGoOn: []byte("354 go\r\n"), SaysLater: []byte("450 4.0.0 not now\r\n"), SaysNo: []byte("550 5.0.0 no\r\n"),
+}
 
 // Sound reports whether what happens is still what the transcript says, so that its
 // expectations hold.

@@ -3,7 +3,6 @@ package conformance
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 
@@ -18,10 +17,9 @@ import (
 // and the engine's words are true.
 func Walk(seed uint64, opt Options) *Outcome {
 	w := &walk{rng: rand.New(rand.NewPCG(seed, 0x5321))}
-	text := w.calls()
 	id := fmt.Sprintf("walk/%d", seed)
 	o := &Outcome{Case: &Case{ID: id}}
-	script, err := smtpt.Parse(id, []byte(text))
+	script, err := smtpt.Parse(id, []byte(w.script()))
 	if err == nil {
 		o.Case, err = NewCase(id, script)
 	}
@@ -63,8 +61,9 @@ func Walk(seed uint64, opt Options) *Outcome {
 // walk is a server, and a caller, that go by chance.
 type walk struct {
 	rng   *rand.Rand
-	bold  bool // now and then something unlawful
-	steps []*smtpt.Step
+	bold  int           // one answer in a hundred that is unlawful, or an accident, at least
+	good  int           // percent of answers that are what the client hopes for
+	calls []*smtpt.Step // still to be made
 
 	tlsFailed   bool
 	rsetRefused bool
@@ -74,59 +73,91 @@ func (w *walk) one(words ...string) string { return words[w.rng.IntN(len(words))
 
 func (w *walk) percent(n int) bool { return w.rng.IntN(100) < n }
 
-// calls makes up what the client is asked to do.
-func (w *walk) calls() string {
-	w.bold = w.percent(30)
+// script makes up what the client is asked to do.
+func (w *walk) script() string {
+	if w.percent(35) {
+		w.bold = 2 + w.rng.IntN(20)
+	}
+	w.good = 40 + w.rng.IntN(56)
 	var b strings.Builder
-	b.WriteString("call open")
-	lmtp := w.percent(20)
-	if lmtp {
-		b.WriteString(" lmtp")
-	} else if w.percent(5) {
-		b.WriteString(" helo")
+	b.WriteString("call open" + w.options() + "\n")
+	if strings.Contains(b.String(), "implicit") {
+		b.WriteString("TLS: server\n")
 	}
-	b.WriteString(w.one("", "", "", " tls=opportunistic", " tls=required", " pipelining=no", " rset", " window=200"))
-	b.WriteString(w.one("", "", "", " overlap=3", " overlap=2"))
-	b.WriteString(w.one("", " data=bdat", " data=bdat", " data=data"))
-	if w.percent(30) {
-		b.WriteString(" user=user pass=secret plaintext legacy " + w.one("auth=any", "auth=CRAM-MD5,PLAIN", "auth=LOGIN", "auth=PLAIN,LOGIN", "auth=SCRAM-SHA-256,PLAIN"))
-	}
-	b.WriteString("\n")
+	chatty := w.percent(25)
 	for range 1 + w.rng.IntN(5) {
-		if w.percent(30) {
+		if chatty && w.percent(80) || w.percent(15) {
 			b.WriteString("call " + w.one("noop", "verify x", "expand list", "help", "rset", "line XYZZY") + "\n")
 			continue
 		}
-		b.WriteString("call send from=" + w.one("a@c.example", `""`) + " to=x@s.example")
-		for i := range w.rng.IntN(4) {
-			fmt.Fprintf(&b, ",r%d@s.example", i)
-		}
-		b.WriteString(w.one("", "", "", " must=x@s.example"))
-		b.WriteString(w.one("", "", "", "", " verb=SEND", " verb=SOML", " verb=SAML"))
-		b.WriteString(` body="hi\r\n.\r\nthere\r\n"`)
-		b.WriteString(w.one("", "", " stream=3", " stream=7", " stream=3 fail-after=6") + "\n")
+		b.WriteString("call send" + w.message() + "\n")
+	}
+	return b.String()
+}
+
+// options are those of the session.
+func (w *walk) options() string {
+	var b strings.Builder
+	switch {
+	case w.percent(20):
+		b.WriteString(" lmtp")
+	case w.percent(6):
+		b.WriteString(" helo")
+	}
+	b.WriteString(w.one("", "", " tls=opportunistic", " tls=required", " tls=implicit", " tls=opportunistic insecure"))
+	b.WriteString(w.one("", "", "", " pipelining=no", " rset", " window=200", " raw8bit"))
+	b.WriteString(w.one("", "", " overlap=3", " overlap=2"))
+	b.WriteString(w.one("", " data=bdat", " data=bdat", " data=data"))
+	if w.percent(30) {
+		b.WriteString(" user=user pass=secret " + w.one("plaintext", "plaintext", "unverified", "") + w.one(" legacy", " legacy", ""))
+		b.WriteString(w.one(" auth=any", " auth=CRAM-MD5,PLAIN", " auth=LOGIN", " auth=PLAIN,LOGIN", " auth=SCRAM-SHA-256,PLAIN", " creds=none"))
+	}
+	return b.String()
+}
+
+// message is one to be sent, with what it needs of the server.
+func (w *walk) message() string {
+	var b strings.Builder
+	b.WriteString(" from=" + w.one("a@c.example", `""`) + " to=x@s.example")
+	for i := range w.rng.IntN(4) {
+		fmt.Fprintf(&b, ",r%d@s.example", i)
+	}
+	b.WriteString(w.one("", "", "", " must=x@s.example"))
+	b.WriteString(w.one("", "", " verb=SEND", " verb=SOML", " verb=SAML"))
+	b.WriteString(w.one(` body="hi\r\n.\r\nthere\r\n"`, ` body="hi\r\n.\r\nthere\r\n"`, ` body="hi\r\n.\r\nth\xe9re\r\n"`))
+	b.WriteString(w.one("", "", " stream=3", " stream=7", " stream=3 fail-after=6"))
+	if w.percent(30) {
+		b.WriteString(w.one(" utf8", " notify=SUCCESS ret=HDRS", " by=120R", " hold=60", " priority=3", " require-tls", " kind=binary", " mail-auth=a@c.example", " size=2000000"))
+		b.WriteString(w.one("", "", " may-drop=SIZE,8BITMIME,SMTPUTF8,DSN,DELIVERBY,FUTURERELEASE,MT-PRIORITY,REQUIRETLS,AUTH"))
 	}
 	return b.String()
 }
 
 // play plays the session to its end.
 func (w *walk) play(p *play) {
+	for i := range p.c.Script.Steps {
+		if s := &p.c.Script.Steps[i]; s.Kind == smtpt.Call {
+			w.calls = append(w.calls, s)
+		}
+	}
+	if !w.connect(p) {
+		return
+	}
 	for range 400 {
 		if p.over || p.failure != nil || p.eng.State().Over() {
 			return
 		}
 		p.out, p.writes = p.out[:0], p.writes[:0]
+		idle := p.mon.greeted && len(p.mon.pending) == 0
 		switch {
-		case p.eng.Wants().Has(session.WantTLS):
+		case len(w.calls) > 0 && (w.percent(40) || idle && !wantsTLS(p)):
+			w.call(p)
+		case wantsTLS(p):
 			w.handshake(p)
-		case len(w.steps) > 0 && (w.percent(40) || p.mon.greeted && len(p.mon.pending) == 0):
-			s := w.steps[0]
-			w.steps = w.steps[1:]
-			p.call(s)
-		case p.mon.greeted && len(p.mon.pending) == 0 && p.mon.mode == commands:
+		case idle && p.mon.mode == commands && !w.percent(w.bold):
 			p.eng.Quit()
 			p.pump()
-			if len(p.mon.pending) == 0 && !p.over {
+			if len(p.mon.pending) == 0 && !p.over && !wantsTLS(p) {
 				return
 			}
 		default:
@@ -135,10 +166,68 @@ func (w *walk) play(p *play) {
 	}
 }
 
+func (w *walk) call(p *play) {
+	s := w.calls[0]
+	w.calls = w.calls[1:]
+	p.call(s)
+}
+
+// connect brings the connection about, or not.
+func (w *walk) connect(p *play) bool {
+	if w.bold > 0 && w.percent(1) {
+		p.abort()
+		return false
+	}
+	p.eng.Dialing()
+	for w.percent(10) && len(w.calls) > 1 { // behind the last one comes QUIT
+		w.call(p)
+	}
+	if w.bold > 0 && w.percent(5) {
+		w.accident(p)
+		return false
+	}
+	if p.prog.settings.implicit {
+		if w.percent(5) {
+			w.failTLS(p)
+			return false
+		}
+		p.trace.cell(ClassTLSDone)
+		p.mon.secured()
+	}
+	p.connected()
+	return true
+}
+
+// wantsTLS reports whether the next step is a handshake.
+func wantsTLS(p *play) bool { return p.eng.Wants().Has(session.WantTLS) }
+
+func (w *walk) handshake(p *play) {
+	switch {
+	case w.percent(10):
+		w.failTLS(p)
+		return
+	case w.percent(w.bold):
+		w.unlawful(p)
+		return
+	}
+	link := p.link()
+	link.Verified = !p.prog.settings.insecure || w.percent(50)
+	p.trace.cell(ClassTLSDone)
+	p.mon.secured()
+	p.eng.Secured(link)
+	p.pump()
+}
+
+func (w *walk) failTLS(p *play) {
+	w.tlsFailed = true
+	p.trace.cell(ClassTLSFailed)
+	p.lost(&session.Error{Kind: session.ErrTLS, Detail: "TLS handshake failed"})
+}
+
 // lawful says what is wrong with how the client took a server that did nothing wrong: it
 // must not be accused, must be left in order, and must have been offered every message.
 func (w *walk) lawful(p *play) error {
-	if w.bold || w.tlsFailed || p.eng.State() == fsm.Closed && errors.Is(p.eng.Err(), session.ErrContent) {
+	if w.bold > 0 || w.tlsFailed || p.eng.State() == fsm.Closed && errors.Is(p.eng.Err(), session.ErrContent) {
 		return nil
 	}
 	err := p.eng.Err()
@@ -152,8 +241,9 @@ func (w *walk) lawful(p *play) error {
 	case err != nil:
 		return nil
 	}
+	_, limited := p.mon.offered["LIMITS"]
 	for _, l := range p.mails {
-		if l.err == nil && p.witness(l.tx.ID()) == nil && !errors.Is(l.tx.Err(), session.ErrUnsupported) {
+		if !limited && l.err == nil && p.witness(l.tx.ID()) == nil && !errors.Is(l.tx.Err(), session.ErrUnsupported) && !errors.Is(l.tx.Err(), session.ErrMisuse) {
 			return fmt.Errorf("message %d was never offered: %v", l.tx.ID(), l.tx.Err())
 		}
 	}
@@ -163,110 +253,4 @@ func (w *walk) lawful(p *play) error {
 		}
 	}
 	return nil
-}
-
-func (w *walk) handshake(p *play) {
-	if w.percent(10) {
-		w.tlsFailed = true
-		p.trace.tls(p.eng, false)
-		p.lost(&session.Error{Kind: session.ErrTLS, Detail: "TLS handshake failed"})
-		return
-	}
-	p.trace.tls(p.eng, true)
-	p.mon.secured()
-	p.eng.Secured(p.link())
-	p.pump()
-}
-
-// answer has the server say something.
-func (w *walk) answer(p *play) {
-	if w.bold && w.percent(4) {
-		switch w.rng.IntN(9) {
-		case 0:
-			p.lost(io.EOF)
-		case 1:
-			p.lost(errReset)
-		case 2:
-			p.now = max(p.now, p.deadline)
-			p.expire()
-		case 3:
-			p.abort()
-		case 4:
-			p.deliver([]byte("421 4.3.2 closing\r\n"))
-		case 5:
-			p.deliver([]byte("what?\r\n"))
-		case 6:
-			p.deliver([]byte("250-half\r\n"))
-			p.lost(io.EOF)
-		case 7:
-			p.deliver([]byte(w.one("354", "334", "221", "220", "299", "399", "499", "599") + " odd\r\n"))
-		case 8:
-			p.deliver([]byte("250 ok\r\n250 once more\r\n"))
-		}
-		p.pump()
-		return
-	}
-	p.deliver([]byte(w.reply(p) + "\r\n"))
-	p.pump()
-}
-
-// reply is a lawful reply to the command that waits longest.
-func (w *walk) reply(p *play) string {
-	if !p.mon.greeted {
-		return w.one("220 s.example", "220 s.example", "220 s.example", "220 s.example", "220 s.example", "220 s.example", "554 5.7.1 no", "450 later")
-	}
-	if len(p.mon.pending) == 0 {
-		return "421 4.3.2 closing"
-	}
-	head := p.mon.pending[0]
-	if head.verb == "*" {
-		return w.one("501 5.5.2 cancelled", "535 5.7.8 no", "454 4.7.0 later")
-	}
-	good, bad := w.percent(80), w.one("450 4.0.0 not now", "451 4.3.0 not now", "550 5.1.1 no", "503 5.5.1 bad sequence", "500 5.5.1 what")
-	if !good {
-		switch head.verb {
-		case "RSET":
-			if w.percent(80) {
-				return "250 ok"
-			}
-			w.rsetRefused = true
-		case "EHLO", "LHLO":
-			bad = w.one("500 what", "502 what", "450 not now", "554 no")
-		case "AUTH", "334":
-			bad = w.one("535 5.7.8 no", "454 4.7.0 later", "504 5.5.4 not that one", "501 5.5.2 cancelled")
-		case "QUIT":
-			return w.one("500 what", "450 no", "354 odd")
-		}
-		return bad
-	}
-	switch head.verb {
-	case "EHLO", "LHLO":
-		lines := []string{"250-s.example"}
-		for _, k := range []string{"PIPELINING", "CHUNKING", "STARTTLS", "AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256", "SIZE 1000000", "8BITMIME"} {
-			if w.percent(75) {
-				lines = append(lines, "250-"+k)
-			}
-		}
-		return strings.Join(append(lines, "250 HELP"), "\r\n")
-	case "STARTTLS":
-		return "220 go"
-	case "AUTH", "334":
-		return w.one("235 2.7.0 welcome", "334 VXNlcm5hbWU6", "334 ***", "334 ")
-	case "DATA":
-		if head.tx != nil && head.tx.accepted() == 0 && w.percent(60) {
-			return "503 5.5.1 nobody"
-		}
-		return "354 go"
-	case "RCPT":
-		return w.one("250 ok", "250 2.1.5 ok", "251 will forward", "252 will try")
-	case "VRFY":
-		return w.one("250 ok", "252 will try")
-	case "QUIT":
-		return "221 bye"
-	case "BDAT":
-		if head.tx != nil && (head.tx.mail >= 400 || head.tx.accepted() == 0) && w.percent(70) {
-			return "503 5.5.1 nobody"
-		}
-	}
-	return "250 ok"
 }
