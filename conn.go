@@ -76,6 +76,9 @@ func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
 	cfg.StartTLS = e.starttls()
 	cfg.Authenticate = e.Credentials != nil
 	cfg.ID = sessions.Add(1)
+	if cfg.Offers == nil {
+		cfg.Offers = &offers
+	}
 	if e.Events != nil {
 		cfg.Events = &trail{bus: e.Events, firewall: e.firewall}
 	}

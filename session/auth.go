@@ -39,9 +39,9 @@ func (s *Session) startAuth() bool {
 		return false
 	case s.auth != nil:
 		return s.tryMechanism()
-	case len(s.ext.Auth) == 0:
+	case len(s.offer.Extensions.Auth) == 0:
 		detail := "authentication is asked for and AUTH is not offered"
-		if !s.link.Secure && s.ext.StartTLS {
+		if !s.link.Secure && s.offer.Extensions.StartTLS {
 			detail += " before STARTTLS"
 		}
 		s.fail(&Error{Kind: ErrUnsupported, State: s.state, Command: fsm.Auth, During: true, Detail: detail})
@@ -62,9 +62,9 @@ func (s *Session) Authenticate(creds auth.Credentials, policy auth.Policy) {
 	s.auth = &authState{}
 	s.auth.link = auth.Link{
 		Host: s.link.Host, Port: s.link.Port, Secure: s.link.Secure, Verified: s.link.Verified, Loopback: s.link.Loopback,
-		TLSVersion: s.link.Version, Offered: s.ext.Auth, Binding: s.link.Binding,
+		TLSVersion: s.link.Version, Offered: s.offer.Extensions.Auth, Binding: s.link.Binding,
 	}
-	mechs, err := auth.Choose(s.ext.Auth, &s.auth.link, creds, policy)
+	mechs, err := auth.Choose(s.offer.Extensions.Auth, &s.auth.link, creds, policy)
 	if err != nil {
 		s.authFailed(nil, err)
 	} else {

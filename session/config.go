@@ -32,6 +32,8 @@ type Config struct {
 	Raw8Bit  bool         // send octets over 127 although the server does not offer 8BITMIME
 	Stop     Stop         // end the session early, to see what the server makes of it
 
+	Offers Offers // nil: each session keeps its own copy of what is offered
+
 	ID     uint64 // number of the session, for events
 	Events Sink   // nil: nobody listens
 }

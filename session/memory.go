@@ -42,6 +42,9 @@ func (s *Session) Release() *Memory {
 		return nil
 	}
 	s.Memory = &resting
+	if s.last.offer != nil {
+		s.last.text = nil
+	}
 	m.flight.reset()
 	m.out.reset()
 	clear(m.pieces)
@@ -55,12 +58,13 @@ type last struct {
 	anomalies codec.Anomalies
 	enhanced  codec.Enhanced
 	text      []byte // lines joined by LF
+	offer     *Offer // whose text it is; nil: none's
 }
 
 // remember keeps a copy of the reply.
 func (s *Session) remember(r *codec.Reply) {
 	l := &s.last
-	l.code, l.enhanced, l.anomalies, l.text = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0]
+	l.code, l.enhanced, l.anomalies, l.text, l.offer = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0], nil
 	for i, line := range r.Lines {
 		if i > 0 {
 			l.text = append(l.text, '\n')
@@ -72,6 +76,9 @@ func (s *Session) remember(r *codec.Reply) {
 func (l *last) reply() codec.Reply {
 	if l.code == 0 {
 		return codec.Reply{}
+	}
+	if l.offer != nil {
+		return codec.Reply{Code: int(l.code), Enhanced: l.enhanced, Anomalies: l.anomalies, Lines: lines([]byte(l.offer.Text))}
 	}
 	return codec.Reply{Code: int(l.code), Enhanced: l.enhanced, Anomalies: l.anomalies, Lines: lines(l.text)}
 }

@@ -65,7 +65,7 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 		}
 		return refuse("%s needs %s, which the server does not offer", why, need)
 	}
-	x := &s.ext
+	x := &s.offer.Extensions
 	switch {
 	case !x.Size:
 		p.Size = 0
@@ -157,7 +157,7 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 
 // limit says how many of the recipients this transaction is for (RFC 9422 §4).
 func (s *Session) limit(tx *Transaction) *Error {
-	x, all := &s.ext, len(tx.outcomes)
+	x, all := &s.offer.Extensions, len(tx.outcomes)
 	wait := func(n int, what string) *Error {
 		return &Error{
 			Kind: ErrTransport, State: s.state, Command: tx.Verb, During: true,
@@ -200,7 +200,7 @@ func (s *Session) limitDomains(to []message.Recipient) int {
 		if domain == "" || slices.Contains(s.domains, domain) {
 			continue
 		}
-		if len(s.domains) >= s.ext.RcptDomainMax {
+		if len(s.domains) >= s.offer.Extensions.RcptDomainMax {
 			return i
 		}
 		s.domains = append(s.domains, domain)
@@ -243,7 +243,7 @@ func (s *Session) tryRecipients(tx *Transaction, missing func(Needs, string) *Er
 			return &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err}
 		}
 	}
-	if dsn && !s.ext.DSN {
+	if dsn && !s.offer.Extensions.DSN {
 		return missing(NeedDSN, "NOTIFY or ORCPT")
 	}
 	return nil
@@ -256,7 +256,7 @@ func (s *Session) appendRcpt(tx *Transaction, to *message.Recipient) ([]byte, er
 	switch {
 	case tx.Verb != fsm.Mail:
 		params = codec.RcptParams{}
-	case !s.ext.DSN:
+	case !s.offer.Extensions.DSN:
 		params.Notify, params.OriginalRecipient = 0, ""
 	}
 	params.SMTPUTF8 = tx.params.SMTPUTF8

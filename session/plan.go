@@ -270,7 +270,7 @@ func (s *Session) loneDot() bool {
 }
 
 // pipelining reports whether commands may be sent ahead of replies (RFC 2920).
-func (s *Session) pipelining() bool { return s.ext.Pipelining && !s.cfg.Serial }
+func (s *Session) pipelining() bool { return s.offer.Extensions.Pipelining && !s.cfg.Serial }
 
 // may reports whether cmd, n octets long, may be sent now: the table allows it where
 // the sender stands, and nothing in flight forbids it.

@@ -188,10 +188,10 @@ func (s *Session) effect(p pending, cmd fsm.Command, class fsm.Class, r *codec.R
 func (s *Session) greeted(cmd fsm.Command, good bool, r *codec.Reply) {
 	switch {
 	case good:
-		s.ext.Parse(r)
+		s.offered(r)
 		s.extended = true
 		if s.wants(events.KindExtensionsOffered) {
-			s.trace.extensions = events.ExtensionsOffered{Meta: s.meta(0), Extensions: &s.ext}
+			s.trace.extensions = events.ExtensionsOffered{Meta: s.meta(0), Extensions: &s.offer.Extensions}
 			s.publish(&s.trace.extensions)
 		}
 	case s.state == fsm.Legacy && notUnderstood(r.Code):

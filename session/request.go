@@ -60,7 +60,7 @@ func (s *Session) nextRequest() bool {
 }
 
 func (s *Session) appendRequest(r *Request) ([]byte, error) {
-	utf8 := s.ext.SMTPUTF8
+	utf8 := s.offer.Extensions.SMTPUTF8
 	switch r.Command {
 	case fsm.Noop:
 		return codec.AppendNoop(s.out.buf, r.Arg, utf8)

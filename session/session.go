@@ -16,7 +16,7 @@ type Session struct {
 	table   *fsm.Table
 	state   fsm.State // the machine's
 	ahead   fsm.State // where the sender stands; see package comment
-	ext     codec.Extensions
+	offer   *Offer // what the server offers
 	link    Link
 
 	*Memory // what is under way
@@ -97,7 +97,7 @@ func New(cfg Config) *Session {
 	case cfg.Machine == nil:
 		cfg.Machine = cfg.Table.Machine()
 	}
-	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting}
+	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
 	if cfg.Events != nil {
 		s.trace = &trace{}
 	}
@@ -351,7 +351,7 @@ func (s *Session) Open() bool { return s.open && !s.state.Over() }
 func (s *Session) Dirty() bool { return s.state.InTransaction() && len(s.txs) == 0 }
 
 // Extensions returns what the server offers now; it is overwritten by the next EHLO.
-func (s *Session) Extensions() *codec.Extensions { return &s.ext }
+func (s *Session) Extensions() *codec.Extensions { return &s.offer.Extensions }
 
 // Greeting returns the server's greeting.
 func (s *Session) Greeting() codec.Reply { return s.greeting }
@@ -410,7 +410,7 @@ func (s *Session) fire(i fsm.Input) bool {
 
 // forget drops what was learnt before TLS (RFC 3207 §4.2).
 func (s *Session) forget() {
-	s.ext = codec.Extensions{}
+	s.offer = &nothing
 	s.extended, s.authenticated, s.authDone = false, false, false
 	s.ehloRefusal = nil
 	s.dec.Reset(s.cfg.Limits, s.cfg.Strict)

@@ -14,7 +14,7 @@ func (s *Session) tlsPlanned() bool {
 // startTLS sends STARTTLS if it is offered; if it is not, the policy decides.
 func (s *Session) startTLS() bool {
 	s.triedTLS = true
-	if s.ext.StartTLS {
+	if s.offer.Extensions.StartTLS {
 		s.send(fsm.StartTLS, nil, 0, append(s.out.buf, "STARTTLS\r\n"...))
 		return true
 	}
