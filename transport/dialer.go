@@ -62,8 +62,8 @@ type TCPDialer struct {
 	// FallbackDelay is how long one address is waited for before the next is
 	// tried beside it; 0: 300 ms; negative: until it has failed.
 	FallbackDelay time.Duration
-	// AddressTimeout bounds the attempt at one address; 0: 30 s; negative: only
-	// the context bounds it.
+	// AddressTimeout bounds the attempt at one address; 0: 30 s if there are others
+	// to try; negative: only the context bounds it.
 	AddressTimeout time.Duration
 
 	// KeepAlive is the idle time before the first keep-alive probe, and

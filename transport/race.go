@@ -34,6 +34,9 @@ func (f Family) within(network string) (Family, error) {
 func (d *TCPDialer) resolve(ctx context.Context, family Family, host string) ([]netip.Addr, error) {
 	var found []netip.Addr
 	if a, err := netip.ParseAddr(host); err == nil {
+		if family != FamilyIPv4 && family != FamilyIPv6 {
+			return []netip.Addr{a.Unmap()}, nil
+		}
 		found = []netip.Addr{a}
 	} else if host == "" {
 		return nil, errors.New("no host")
@@ -108,6 +111,18 @@ type attempt struct {
 // the failures and the error to show for them: the first one that is not a
 // time-out, since that says most.
 func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, local netip.AddrPort) (net.Conn, []AddressError, error) {
+	if len(addrs) == 1 {
+		a := netip.AddrPortFrom(addrs[0], port)
+		nc, err := d.dialAddress(ctx, a, local, d.AddressTimeout)
+		if err != nil {
+			return nil, []AddressError{{a, err}}, err
+		}
+		return nc, nil, nil
+	}
+	timeout := d.AddressTimeout
+	if timeout == 0 {
+		timeout = 30 * time.Second
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan attempt)
@@ -116,7 +131,7 @@ func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, l
 		a := netip.AddrPortFrom(addrs[next], port)
 		next, running = next+1, running+1
 		go func() {
-			nc, err := d.dialAddress(ctx, a, local)
+			nc, err := d.dialAddress(ctx, a, local, timeout)
 			results <- attempt{nc, a, err}
 		}()
 	}
@@ -172,25 +187,25 @@ func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, l
 	return nil, tried, first
 }
 
-func (d *TCPDialer) dialAddress(ctx context.Context, a, local netip.AddrPort) (net.Conn, error) {
+func (d *TCPDialer) dialAddress(ctx context.Context, a, local netip.AddrPort, timeout time.Duration) (net.Conn, error) {
 	nd := net.Dialer{
 		ControlContext: d.Control,
 		KeepAlive:      -1, // Apply sets it
+		Timeout:        max(timeout, 0),
 	}
-	switch {
-	case d.AddressTimeout == 0:
-		nd.Timeout = 30 * time.Second
-	case d.AddressTimeout > 0:
-		nd.Timeout = d.AddressTimeout
+	if !local.Addr().IsValid() && local.Port() != 0 {
+		any := netip.IPv6Unspecified()
+		if a.Addr().Is4() {
+			any = netip.IPv4Unspecified()
+		}
+		local = netip.AddrPortFrom(any, local.Port())
 	}
-	if local.Addr().IsValid() {
-		nd.LocalAddr = net.TCPAddrFromAddrPort(local)
-	} else if local.Port() != 0 {
-		nd.LocalAddr = &net.TCPAddr{Port: int(local.Port())}
+	tc, err := nd.DialTCP(ctx, "tcp", local, a)
+	if err == nil {
+		return tc, nil
 	}
-	nc, err := nd.DialContext(ctx, "tcp", a.String())
-	if err != nil && local.Addr().IsValid() && local.Addr().Is4() != a.Addr().Is4() && !strings.Contains(err.Error(), "bind") {
+	if local.Addr().IsValid() && local.Addr().Is4() != a.Addr().Is4() && !strings.Contains(err.Error(), "bind") {
 		return nil, fmt.Errorf("bind: local address %v is of another family: %w", local.Addr(), err)
 	}
-	return nc, err
+	return nil, err
 }
