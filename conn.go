@@ -31,6 +31,7 @@ type Conn struct {
 	gentle bool // a context that is done while nothing is written ends the call, not the session
 
 	mu          sync.Mutex // over the deadlines
+	hangUp      func()     // ends the dialling that is going on; nil: none is
 	heeded      <-chan struct{}
 	unheed      func() bool
 	busy        bool // a call is running: the context counts
@@ -69,6 +70,17 @@ var longAgo = time.Unix(1, 0)
 // Dial connects and opens a session: greeting, EHLO, TLS and AUTH as the endpoint
 // says. The error is an *Error, and then there is no connection left.
 func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
+	c, err := newConn(e)
+	if err == nil {
+		err = c.open(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newConn(e *Endpoint) (*Conn, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -82,11 +94,7 @@ func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
 	if e.Events != nil {
 		cfg.Events = &trail{bus: e.Events, firewall: e.firewall}
 	}
-	c := &Conn{endpoint: e, session: session.New(cfg)}
-	if err := c.open(ctx); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &Conn{endpoint: e, session: session.New(cfg)}, nil
 }
 
 func (c *Conn) open(ctx context.Context) error {
@@ -97,13 +105,16 @@ func (c *Conn) open(ctx context.Context) error {
 	}
 	s.Dialing()
 	dialing, cancel := context.WithTimeout(ctx, timeout)
+	c.reach(nil, cancel)
 	nc, err := c.endpoint.connect(dialing)
 	expired := dialing.Err() != nil || timedOut(err)
+	c.reach(nc, nil)
 	cancel()
 	if err != nil {
+		cause := c.stopped(ctx)
 		switch {
-		case ctx.Err() != nil:
-			s.Abort(context.Cause(ctx))
+		case cause != nil:
+			s.Abort(cause)
 		case expired:
 			s.Lost(&Error{Kind: ErrTimeout, Err: asError(ErrTimeout, err).Err})
 		default:
@@ -111,7 +122,6 @@ func (c *Conn) open(ctx context.Context) error {
 		}
 		return s.Err()
 	}
-	c.nc = nc
 	c.buffers, _ = nc.(transport.BuffersWriter)
 	switch transport.Unwrap(nc).(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -347,8 +357,21 @@ func (c *Conn) interrupt(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupted, c.cause = true, cause
-	if c.busy {
+	switch {
+	case c.hangUp != nil:
+		c.hangUp()
+	case c.busy:
 		c.nc.SetDeadline(longAgo)
+	}
+}
+
+// reach takes note of what there is to be interrupted: a connection, or the making of one.
+func (c *Conn) reach(nc transport.Conn, hangUp func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nc, c.hangUp = nc, hangUp
+	if c.cause != nil && hangUp != nil {
+		hangUp()
 	}
 }
 

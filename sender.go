@@ -48,8 +48,6 @@ type Sender struct {
 	closing      bool
 	drained      chan struct{}   // closed when load is 0; nil: nobody waits for that
 	leaving      sync.WaitGroup  // connections on which QUIT was said
-	life         context.Context // until Close: nothing is dialled afterwards; nil: nothing was
-	end          context.CancelFunc
 	patient      context.Context // until Close is in a hurry: answers to QUIT are waited for
 	hurry        context.CancelFunc
 	stats        SenderStats

@@ -70,12 +70,14 @@ func (s *Sender) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
-	if s.end != nil {
-		s.end()
-	}
 	for _, d := range s.destinations {
 		for _, m := range d.queue {
 			m.rouse()
+		}
+		for _, l := range d.lanes {
+			if l.opening != nil {
+				l.opening.interrupt(errClosed)
+			}
 		}
 	}
 	for s.load > 0 {

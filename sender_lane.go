@@ -14,6 +14,7 @@ import (
 type lane struct {
 	dest    *destination
 	conn    *Conn
+	opening *Conn // until it is conn
 	opened  time.Time
 	idle    time.Time // since when nobody is on it
 	cooled  bool

@@ -289,12 +289,12 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 			n = 32
 		}
 		s.dialing = make(chan struct{}, n)
-		s.life, s.end = context.WithCancel(context.Background())
 		s.patient, s.hurry = context.WithCancel(context.Background())
 	}
 	s.mu.Unlock()
-	conn, err := s.dial(ctx, endpoint)
+	conn, err := s.dial(ctx, l, endpoint)
 	s.mu.Lock()
+	l.opening = nil
 	defer s.unload()
 	s.stats.Dials++
 	if err != nil {
@@ -317,17 +317,25 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 	return nil
 }
 
-func (s *Sender) dial(ctx context.Context, e *Endpoint) (*Conn, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(s.life, func() { cancel(errClosed) })()
+func (s *Sender) dial(ctx context.Context, l *lane, e *Endpoint) (*Conn, error) {
 	select {
 	case s.dialing <- struct{}{}:
 	case <-ctx.Done():
 		return nil, &Error{Kind: ErrCanceled, Detail: "given up by the caller before dialling", Err: context.Cause(ctx)}
 	}
 	defer func() { <-s.dialing }()
-	return Dial(ctx, e)
+	c, err := newConn(e)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	closing := s.closing
+	l.opening = c
+	s.mu.Unlock()
+	if closing {
+		return nil, errClosed
+	}
+	return c, c.open(ctx)
 }
 
 // pace waits until Rate allows another message. The caller holds the lock, which is let
