@@ -130,11 +130,13 @@ func (e *Endpoint) tlsConfig() *transport.TLSConfig {
 	return &c
 }
 
+var plainDialer transport.TCPDialer
+
 // connect dials. The context bounds it, and so does ConnectTimeout.
 func (e *Endpoint) connect(ctx context.Context) (transport.Conn, error) {
 	dialer := e.Dialer
 	if dialer == nil {
-		dialer = &transport.TCPDialer{}
+		dialer = &plainDialer
 	}
 	network := e.Network
 	if network == "" {
@@ -171,9 +173,11 @@ func (e *Endpoint) starttls() session.StartTLS {
 func (e *Endpoint) link(conn transport.Conn) session.Link {
 	l := session.Link{Host: e.host(), Port: e.port(), Loopback: e.Network == "unix"}
 	if a := conn.RemoteAddr(); a != nil {
-		l.Address = a.String()
-		if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsLoopback() && isLoopback(l.Host) {
-			l.Loopback = true
+		if tcp, ok := a.(*net.TCPAddr); ok {
+			l.Address = e.text(tcp.AddrPort())
+			l.Loopback = tcp.IP.IsLoopback() && isLoopback(l.Host)
+		} else {
+			l.Address = a.String()
 		}
 	}
 	s := conn.Security()
@@ -183,6 +187,16 @@ func (e *Endpoint) link(conn transport.Conn) session.Link {
 		l.Binding = s.ChannelBinding
 	}
 	return l
+}
+
+// text writes an address. Where it is the endpoint's own that costs nothing.
+func (e *Endpoint) text(a netip.AddrPort) string {
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	var buf [64]byte
+	if p := a.AppendTo(buf[:0]); string(p) != e.Address {
+		return string(p)
+	}
+	return e.Address
 }
 
 // isLoopback reports whether a host is this machine by its very name. That the peer's
@@ -196,6 +210,9 @@ func isLoopback(host string) bool {
 
 // timedOut reports whether err is a deadline that has passed.
 func timedOut(err error) bool {
+	if err == nil {
+		return false
+	}
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
 }

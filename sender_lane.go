@@ -25,7 +25,14 @@ type lane struct {
 	pending []*Message // not begun
 	flying  []*Message // begun
 	batch   []*Message
+	few     [3][1]*Message // what the three begin with
 	counted session.Stats
+}
+
+func newLane(d *destination) *lane {
+	l := &lane{dest: d}
+	l.pending, l.flying, l.batch = l.few[0][:0], l.few[1][:0], l.few[2][:0]
+	return l
 }
 
 // room reports whether the lane can take another message.

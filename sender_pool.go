@@ -196,7 +196,7 @@ func (s *Sender) assign(d *destination, m *Message) {
 	if len(d.lanes) < s.maxConns() && s.slot() {
 		s.conns++
 		s.load++
-		m.lane, m.stage = &lane{dest: d}, opening
+		m.lane, m.stage = newLane(d), opening
 		d.lanes = append(d.lanes, m.lane)
 	}
 }

@@ -1,6 +1,10 @@
 package session
 
-import "github.com/parley-mail/parley/codec"
+import (
+	"slices"
+
+	"github.com/parley-mail/parley/codec"
+)
 
 // Memory is what a session works with while something is under way: buffers, and the
 // commands in flight. A session that idles can do without, and lend it to another one.
@@ -13,6 +17,10 @@ type Memory struct {
 	chunk  codec.Normalizer
 	pieces [][]byte
 	tail   []byte
+
+	txs      []*Transaction // not decided, in order; those from cur on are not sent yet
+	cur      *Transaction   // the one whose commands are being sent
+	requests []*Request     // not sent
 }
 
 // resting stands for the memory of every session that has none. Nobody writes to it.
@@ -38,10 +46,11 @@ func (s *Session) wake() {
 // under way.
 func (s *Session) Release() *Memory {
 	m := s.Memory
-	if m == &resting || !m.flight.empty() || len(s.txs) > 0 || !m.out.empty() || m.dec.Buffered() > 0 && !s.state.Over() {
+	if m == &resting || !m.flight.empty() || len(s.txs)+len(s.requests) > 0 || !m.out.empty() || m.dec.Buffered() > 0 && !s.state.Over() {
 		return nil
 	}
 	s.Memory = &resting
+	m.cur = nil
 	if s.last.offer != nil {
 		s.last.text = nil
 	}
@@ -65,6 +74,11 @@ type last struct {
 func (s *Session) remember(r *codec.Reply) {
 	l := &s.last
 	l.code, l.enhanced, l.anomalies, l.text, l.offer = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0], nil
+	n := len(r.Lines)
+	for _, line := range r.Lines {
+		n += len(line)
+	}
+	l.text = slices.Grow(l.text, n)
 	for i, line := range r.Lines {
 		if i > 0 {
 			l.text = append(l.text, '\n')

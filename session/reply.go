@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -139,7 +140,8 @@ func (s *Session) effect(p pending, cmd fsm.Command, class fsm.Class, r *codec.R
 	good := class == fsm.Positive
 	switch {
 	case cmd == fsm.Connect:
-		s.greeting = r.Clone()
+		s.greeting = s.last // remembered just now
+		s.greeting.text = bytes.Clone(s.last.text)
 		if !good {
 			s.refuse(ErrRefused, cmd, r, "")
 			return

@@ -16,13 +16,13 @@ type Session struct {
 	table   *fsm.Table
 	state   fsm.State // the machine's
 	ahead   fsm.State // where the sender stands; see package comment
-	offer   *Offer // what the server offers
+	offer   *Offer    // what the server offers
 	link    Link
 
 	*Memory // what is under way
 
 	// Facts that decide what is wanted, not what is legal.
-	greeting      codec.Reply
+	greeting      last
 	ehloRefusal   *codec.Reply // why HELO was used
 	extended      bool         // EHLO or LHLO was answered with success
 	triedTLS      bool
@@ -32,19 +32,16 @@ type Session struct {
 	quitting      bool
 	wantCreds     bool
 	closeTold     bool
-	last          last // the last reply of any kind
-	err           *Error      // why the session cannot serve; the first wins
+	last          last   // the last reply of any kind
+	err           *Error // why the session cannot serve; the first wins
 
 	auth     *authState // nil: no exchange is under way
 	mech     string     // the mechanism that was tried last
-	txs      []*Transaction // not decided, in order; those from cur on are not sent yet
-	cur      *Transaction   // the one whose commands are being sent
-	begun    uint64         // transactions given so far
-	mails    int            // transactions whose MAIL was sent
-	domains  []string       // of recipients, where the server limits them (RFC 9422 §4.3)
-	reset    bool           // RSET was sent since the last MAIL
-	requests []*Request
-	trace    *trace // nil: nobody listens
+	begun    uint64     // transactions given so far
+	mails    int        // transactions whose MAIL was sent
+	domains  []string   // of recipients, where the server limits them (RFC 9422 §4.3)
+	reset    bool       // RSET was sent since the last MAIL
+	trace    *trace     // nil: nobody listens
 	seq      uint64
 	stats    Stats
 	unturned bool // something was written since the last octets came
@@ -354,7 +351,7 @@ func (s *Session) Dirty() bool { return s.state.InTransaction() && len(s.txs) ==
 func (s *Session) Extensions() *codec.Extensions { return &s.offer.Extensions }
 
 // Greeting returns the server's greeting.
-func (s *Session) Greeting() codec.Reply { return s.greeting }
+func (s *Session) Greeting() codec.Reply { return s.greeting.reply() }
 
 // LastReply returns the last complete reply of any kind.
 func (s *Session) LastReply() codec.Reply { return s.last.reply() }
