@@ -23,24 +23,22 @@ type Conn struct {
 	endpoint *Endpoint
 	session  *session.Session
 	nc       transport.Conn
-	buffers  transport.BuffersWriter // nc, if it can write several buffers at once
-	takes    int                     // octets that nc takes at once, whatever the peer does
+	takes    int // octets that nc takes at once, whatever the peer does
 
 	*gear // nil: the connection idles
 
-	gentle bool // a context that is done while nothing is written ends the call, not the session
-
 	mu          sync.Mutex // over the deadlines
+	gentle      bool       // a context that is done while nothing is written ends the call, not the session
+	busy        bool       // a call is running: the context counts
+	interrupted bool       // the context of the call is done, or somebody wants it to end
+	nudged      bool       // the writer beside wants the reader's attention
+	halted      bool       // the reader wants the writer beside to stop
 	hangUp      func()     // ends the dialling that is going on; nil: none is
 	heeded      <-chan struct{}
 	unheed      func() bool
-	busy        bool // a call is running: the context counts
-	interrupted bool // the context of the call is done, or somebody wants it to end
 	cause       error
-	nudged      bool // the writer beside wants the reader's attention
-	halted      bool // the reader wants the writer beside to stop
-	readArmed   time.Time
-	writeArmed  time.Time
+	readArmed   int64 // the deadlines, by the clock on the wall; 0: none that is known
+	writeArmed  int64
 }
 
 const (
@@ -122,7 +120,6 @@ func (c *Conn) open(ctx context.Context) error {
 		}
 		return s.Err()
 	}
-	c.buffers, _ = nc.(transport.BuffersWriter)
 	switch transport.Unwrap(nc).(type) {
 	case *net.TCPConn, *net.UnixConn:
 		c.takes = takes
@@ -347,7 +344,7 @@ func (c *Conn) rest() {
 	c.busy = false
 	if c.interrupted && c.cause == nil {
 		c.interrupted = false
-		c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+		c.readArmed, c.writeArmed = 0, 0
 	}
 }
 
@@ -381,7 +378,7 @@ func (c *Conn) calm() {
 	defer c.mu.Unlock()
 	if c.interrupted {
 		c.interrupted, c.cause = false, nil
-		c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+		c.readArmed, c.writeArmed = 0, 0
 	}
 }
 
@@ -435,7 +432,7 @@ func (c *Conn) startTLS(ctx context.Context) {
 	c.armRead(c.patience(fsm.StartTLS))
 	c.armWrite(c.patience(fsm.StartTLS))
 	_, err := c.nc.StartTLS(ctx, c.endpoint.tlsConfig())
-	c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+	c.readArmed, c.writeArmed = 0, 0
 	if err != nil {
 		c.lost(ctx, err)
 		return
@@ -512,13 +509,13 @@ func (c *Conn) armWrite(d time.Duration) {
 	}
 }
 
-func arm(armed time.Time, d time.Duration, set func(time.Time) error) time.Time {
+func arm(armed int64, d time.Duration, set func(time.Time) error) int64 {
 	want := time.Now().Add(d)
-	if off := want.Sub(armed); off >= 0 && off < min(time.Second, d/4) {
+	if off := time.Duration(want.UnixNano() - armed); off >= 0 && off < min(time.Second, d/4) {
 		return armed
 	}
 	set(want) // an error shows at the next read or write
-	return want
+	return want.UnixNano()
 }
 
 // isEOF reports whether err is the end of the stream.

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"errors"
-	"time"
 
 	"github.com/parley-mail/parley/transport"
 )
@@ -21,7 +20,7 @@ func (c *Conn) Stale() bool {
 	}
 	readable, err := p.Readable()
 	c.mu.Lock()
-	c.readArmed = time.Time{} // looking has cleared the deadline
+	c.readArmed = 0 // looking has cleared the deadline
 	c.mu.Unlock()
 	return readable || err != nil && !errors.Is(err, errors.ErrUnsupported)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/parley-mail/parley/transport"
 )
 
 // feed reads a block of content and hands it to the session. A short message is read
@@ -92,7 +94,8 @@ func (c *Conn) writeFailed(ctx context.Context, err error) {
 func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 	c.armWrite(c.blockTimeout())
 	secure := c.nc.Security().Secure
-	if len(out) == 1 && len(out[0]) <= slice || c.buffers == nil {
+	several, ok := c.nc.(transport.BuffersWriter)
+	if len(out) == 1 && len(out[0]) <= slice || !ok {
 		for _, p := range out {
 			for len(p) > 0 && err == nil {
 				var n int
@@ -107,11 +110,11 @@ func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 		rest := c.vec
 		for len(rest) > 0 && err == nil {
 			var n int64
-			n, err = c.buffers.WriteBuffers(&rest)
+			n, err = several.WriteBuffers(&rest)
 			total += n
 			if err != nil && n > 0 && !secure && timedOut(err) && !c.isInterrupted() {
 				err = nil // there was progress, if slow
-				c.writeArmed = time.Time{}
+				c.writeArmed = 0
 				c.armWrite(c.blockTimeout())
 			}
 		}
@@ -159,7 +162,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	w := <-done
 	c.mu.Lock()
 	c.nudged, c.halted = false, false
-	c.readArmed, c.writeArmed = time.Time{}, time.Time{}
+	c.readArmed, c.writeArmed = 0, 0
 	c.mu.Unlock()
 	c.session.Wrote(w.n)
 	switch {

@@ -77,8 +77,8 @@ type link struct {
 	raw net.Conn
 	tls atomic.Pointer[layer]
 
-	peeked []byte // what Readable had to take out of the TLS layer
-	peek   [1]byte
+	peeked bool // Readable had to take an octet out of the TLS layer
+	peek   byte
 }
 
 // layer is what lies over the raw connection.
@@ -95,10 +95,9 @@ func (l *link) top() net.Conn {
 }
 
 func (l *link) Read(p []byte) (int, error) {
-	if len(l.peeked) > 0 && len(p) > 0 {
-		n := copy(p, l.peeked)
-		l.peeked = l.peeked[n:]
-		return n, nil
+	if l.peeked && len(p) > 0 {
+		p[0], l.peeked = l.peek, false
+		return 1, nil
 	}
 	n, err := l.top().Read(p)
 	if err != nil {

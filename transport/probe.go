@@ -12,7 +12,7 @@ var past = time.Unix(1, 0)
 
 // Readable implements [Prober].
 func (l *link) Readable() (bool, error) {
-	if len(l.peeked) > 0 {
+	if l.peeked {
 		return true, nil
 	}
 	if t := l.tls.Load(); t != nil {
@@ -22,8 +22,9 @@ func (l *link) Readable() (bool, error) {
 		if err := l.raw.SetReadDeadline(past); err != nil {
 			return true, err
 		}
-		n, err := t.conn.Read(l.peek[:])
-		l.peeked = l.peek[:n]
+		var octet [1]byte
+		n, err := t.conn.Read(octet[:])
+		l.peek, l.peeked = octet[0], n > 0
 		if cerr := l.raw.SetReadDeadline(time.Time{}); cerr != nil {
 			return true, cerr
 		}
