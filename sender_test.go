@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -623,6 +624,56 @@ func TestSenderDoesNotAllocate(t *testing.T) {
 			cancel()
 			l.Close()
 			s.Close(ctx)
+		}
+	}
+}
+
+// However little the link takes, and however long the server's replies are, neither side
+// waits for the other for ever: while more is written than the link takes at once, what the
+// server says is read.
+func TestSenderNeedsNoRoom(t *testing.T) {
+	for _, buffer := range []int{1, 3, 64, 1000} {
+		for _, window := range []int{1, 2, 8, 40} {
+			for _, data := range []session.DataMode{session.DataOnly, session.DataBDAT} {
+				bubble(t, func(t *testing.T) {
+					srv := &sink.Server{Name: "mx.example", Store: &sink.Memory{}}
+					long := sink.Reply{Code: 451, Text: strings.Repeat("not now ", 50)}
+					srv.Hooks.Rcpt = func(path string) sink.Reply {
+						if strings.HasPrefix(path, "no@") {
+							return long
+						}
+						return sink.Reply{}
+					}
+					l := mem.Listen("mx.example", mem.Options{Buffer: buffer})
+					var serving sync.WaitGroup
+					serving.Go(func() { srv.Serve(context.Background(), l) })
+					e := &parley.Endpoint{Address: "mx.example:2525", Dialer: l, Session: session.Config{Overlap: window, Data: data}}
+					s := &parley.Sender{MaxConns: 1}
+					tx := transaction(t, "a@x.example", "no@y.example", "b@y.example", "no@z.example")
+					start := time.Now()
+					var all []*parley.Message
+					for i := range window + 3 {
+						m := &parley.Message{Endpoint: e, Mail: parley.Mail{
+							Envelope: tx.Envelope, Content: message.FromBytes([]byte(strings.Repeat("0123456789abcdef\r\n", 1+i*100%300))),
+						}}
+						if err := s.Submit(t.Context(), m); err != nil {
+							t.Fatal(err)
+						}
+						all = append(all, m)
+					}
+					for _, m := range all {
+						if o, err := s.Wait(t.Context(), m); o != parley.OutcomePartial || err != nil {
+							t.Errorf("buffer %d, window %d, %v: %v %v", buffer, window, data, o, err)
+						}
+					}
+					if took := time.Since(start); took > time.Second {
+						t.Errorf("buffer %d, window %d, %v: took %v", buffer, window, data, took)
+					}
+					s.Close(t.Context())
+					srv.Close()
+					serving.Wait()
+				})
+			}
 		}
 	}
 }
