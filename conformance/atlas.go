@@ -8,9 +8,11 @@ import (
 // can tell a mutant of that place.
 type atlas struct {
 	mu    sync.Mutex
-	edges map[edge][]spot
-	cells map[cell][]spot
+	edges map[edge]spots
 }
+
+// spots are the plays that come by a place.
+type spots struct{ sound, spoiled []spot }
 
 // spot is a play.
 type spot struct {
@@ -25,7 +27,7 @@ const (
 
 // survey plays all cases in all ways and notes what they come by.
 func survey(cases []*Case, workers int) *atlas {
-	a := &atlas{edges: map[edge][]spot{}, cells: map[cell][]spot{}}
+	a := &atlas{edges: map[edge]spots{}}
 	parallel(workers, cases, func(c *Case) {
 		Run(c, Options{Sweeps: true, seen: a.note})
 	})
@@ -37,28 +39,32 @@ func (a *atlas) note(c *Case, v Variant, t *tracer) {
 	defer a.mu.Unlock()
 	s := spot{c, v}
 	for _, e := range t.edges {
-		a.edges[e] = mark(a.edges[e], s)
+		a.edges[e] = a.edges[e].mark(s)
 	}
-	for _, x := range t.cells {
-		a.cells[x] = mark(a.cells[x], s)
+	for _, e := range t.odd {
+		a.edges[e] = a.edges[e].mark(s)
 	}
 }
 
-// mark adds a play, unless there are enough. The first plays of a case are the sound ones.
-func mark(spots []spot, s spot) []spot {
+// mark adds a play, unless there are enough. Those in which the script holds see most.
+func (p spots) mark(s spot) spots {
+	list, most := &p.spoiled, spotsPerPlace
+	if s.v.Sound() {
+		list, most = &p.sound, 4*spotsPerPlace
+	}
 	n := 0
-	for i := len(spots) - 1; i >= 0 && n < spotsPerCase; i-- {
-		if spots[i].c == s.c {
-			if spots[i].v == s.v {
-				return spots
+	for i := len(*list) - 1; i >= 0 && n < spotsPerCase; i-- {
+		if (*list)[i].c == s.c {
+			if (*list)[i].v == s.v {
+				return p
 			}
 			n++
 		}
 	}
-	if n >= spotsPerCase || len(spots) >= spotsPerPlace {
-		return spots
+	if n < spotsPerCase && len(*list) < most {
+		*list = append(*list, s)
 	}
-	return append(spots, s)
+	return p
 }
 
 // parallel calls f for each of the items, in several goroutines.
@@ -80,13 +86,11 @@ func parallel[T any](workers int, items []T, f func(T)) {
 }
 
 // by returns the plays that come by the places.
-func (a *atlas) by(p places) []spot {
-	var spots []spot
-	for _, e := range p.edges {
-		spots = append(spots, a.edges[e]...)
+func (a *atlas) by(places []edge) []spot {
+	var sound, spoiled []spot
+	for _, e := range places {
+		sound = append(sound, a.edges[e].sound...)
+		spoiled = append(spoiled, a.edges[e].spoiled...)
 	}
-	for _, c := range p.cells {
-		spots = append(spots, a.cells[c]...)
-	}
-	return spots
+	return append(sound, spoiled...)
 }

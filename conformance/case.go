@@ -16,9 +16,9 @@ var embedded embed.FS
 
 // Case is one transcript with what its header says.
 type Case struct {
-	ID       string // path without ".smtpt", as in "rfc2920/moot-354"
-	About    string // the prose of the header
-	Level    string // MUST, SHOULD, MAY or ""
+	ID       string   // path without ".smtpt", as in "rfc2920/moot-354"
+	About    string   // the prose of the header
+	Level    string   // MUST, SHOULD, MAY or ""
 	Rfc      []string // requirements that it shows
 	Against  []string // requirements for which it is the negative control: server or caller tempts the client
 	Odd      []string // rows of the list of odd replies

@@ -41,7 +41,8 @@ func measure[T comparable](name string, all []T, hit func(T) bool, show func(T) 
 	return m
 }
 
-// Table returns what was covered of the table: states, rows, cells, pairs and timers.
+// Table returns what was covered of the table: states, rows, cells, pairs, guards and
+// timers. What the table of exclusions names is not counted.
 func (f *Facts) Table() []Measure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,18 +52,18 @@ func (f *Facts) Table() []Measure {
 			seen[to] = true
 		}
 	}
-	var edges []edge
-	for _, e := range fsm.Edges() {
-		edges = append(edges, edge{e.From, e.Input})
-	}
+	rows, _ := possibleRows()
+	cells, _ := possibleCells()
+	pairs, _ := possiblePairs()
 	return []Measure{
 		measure("states", fsm.States(), func(s fsm.State) bool { return seen[s] }, fsm.State.String),
-		measure("rows", edges, func(e edge) bool { return f.edges[e] > 0 }, edge.String),
-		measure("cells", possibleCells(), func(c cell) bool { return f.cells[c] > 0 }, cell.String),
-		measure("pairs", possiblePairs(edges), func(p [2]edge) bool { return f.pairs[p] > 0 }, func(p [2]edge) string {
+		measure("rows", rows, func(e edge) bool { return f.edges[e] > 0 }, edge.String),
+		measure("cells", cells, func(c cell) bool { return f.cells[c] > 0 }, cell.String),
+		measure("guards", possibleForks(), func(x fork) bool { return f.forks[x] > 0 }, fork.String),
+		measure("timers", possibleTimers(), func(t timer) bool { return f.timers[t] > 0 }, timer.String),
+		measure("pairs", pairs, func(p [2]edge) bool { return f.pairs[p] > 0 }, func(p [2]edge) string {
 			return p[0].String() + ", " + p[1].String()
 		}),
-		measure("timers", possibleTimers(), func(t timer) bool { return f.timers[t] > 0 }, timer.String),
 	}
 }
 
@@ -75,76 +76,6 @@ func (c cell) String() string { return c.state.String() + ": " + c.what.String()
 // String returns "MAIL fired".
 func (t timer) String() string {
 	return t.cmd.String() + " " + [...]string{"armed", "cancelled", "fired"}[t.what]
-}
-
-// waits are the states in which a reply may be owed.
-func waits(s fsm.State) bool {
-	return s.Live() && s != fsm.Connecting && s != fsm.Handshake
-}
-
-// owedIn reports whether a reply of class c can come in s to something.
-func owedIn(s fsm.State, c fsm.Class) bool {
-	return slices.ContainsFunc(fsm.Edges(), func(e fsm.Edge) bool {
-		return e.From == s && !e.Input.Signal() && e.Input.Class() == c && e.Input.Command() != fsm.Quit
-	})
-}
-
-// possibleCells lists what can happen in which state. A class of reply is possible where
-// the table has a row for it; the rest is possible wherever the connection is.
-func possibleCells() []cell {
-	var all []cell
-	for _, s := range fsm.States() {
-		for c := ClassPositive; c < numClasses; c++ {
-			possible := s.Live()
-			switch c {
-			case ClassPositive, ClassIntermediate, ClassTransient, ClassPermanent:
-				possible = possible && owedIn(s, fsm.Class(c))
-			case ClassClosing, ClassMalformed, ClassEOFReply:
-				possible = waits(s)
-			case ClassTimeout, ClassEOF, ClassCancelled:
-			case ClassTLSDone, ClassTLSFailed:
-				possible = s == fsm.Handshake || s == fsm.Connecting
-			default: // of the oddities one each is enough; the cases of odd/ have them
-				possible = false
-			}
-			if possible {
-				all = append(all, cell{s, c})
-			}
-		}
-	}
-	return all
-}
-
-// possiblePairs lists the pairs of rows of which the second can follow the first, both
-// being answers or TLS: what ends a session ends it after anything.
-func possiblePairs(edges []edge) [][2]edge {
-	var all [][2]edge
-	ordinary := func(e edge) bool {
-		to, _ := fsm.Next(e.from, e.by)
-		return !to.Over() && (!e.by.Signal() || e.by == fsm.Secured)
-	}
-	for _, a := range edges {
-		to, _ := fsm.Next(a.from, a.by)
-		for _, b := range edges {
-			if b.from == to && ordinary(a) && ordinary(b) && follows(a, b) {
-				all = append(all, [2]edge{a, b})
-			}
-		}
-	}
-	return all
-}
-
-func possibleTimers() []timer {
-	var all []timer
-	for _, cmd := range fsm.Commands() {
-		if cmd == fsm.EndOfDataPart || cmd == fsm.BdatLastPart {
-			continue // the timer is that of the last one
-		}
-		for fate := timerArmed; fate <= timerFired; fate++ {
-			all = append(all, timer{cmd, fate})
-		}
-	}
-	return all
 }
 
 // Thresholds are the least percentages that measures must have, by name.

@@ -10,11 +10,12 @@ type Facts struct {
 	pairs  map[[2]edge]int
 	cells  map[cell]int
 	timers map[timer]int
+	forks  map[fork]int
 }
 
 // NewFacts returns an empty account.
 func NewFacts() *Facts {
-	return &Facts{edges: map[edge]int{}, pairs: map[[2]edge]int{}, cells: map[cell]int{}, timers: map[timer]int{}}
+	return &Facts{edges: map[edge]int{}, pairs: map[[2]edge]int{}, cells: map[cell]int{}, timers: map[timer]int{}, forks: map[fork]int{}}
 }
 
 // add takes the account of a play.
@@ -36,5 +37,8 @@ func (f *Facts) add(p *play) {
 	}
 	for _, w := range t.fired {
 		f.timers[w]++
+	}
+	for _, x := range t.forks {
+		f.forks[x]++
 	}
 }

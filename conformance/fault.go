@@ -16,13 +16,7 @@ type Mutant struct {
 	About string
 	Options
 
-	touches places // where the table is changed
-}
-
-// places are rows and cells of the table.
-type places struct {
-	edges []edge
-	cells []cell
+	touches []edge // where the table is changed
 }
 
 // faulty is a session behind a liar. Every hook may be nil.

@@ -32,6 +32,7 @@ type monitor struct {
 	reply   []byte
 	code    int    // worst code of the reply so far
 	dead    string // why nothing more can be matched
+	garbage bool   // that was what is no reply
 	heard   int    // complete replies
 	offered map[string]string
 	hello   bool // EHLO or HELO was answered by 2yz

@@ -39,6 +39,7 @@ func (m *monitor) serverLine() {
 		code = code*10 + int(line[i]-'0')
 	}
 	if code < 200 || code > 599 || len(line) < 3 {
+		m.garbage = true
 		m.die("what is no reply")
 		return
 	}

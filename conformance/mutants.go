@@ -3,23 +3,26 @@ package conformance
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/parley-mail/parley/fsm"
 )
 
 // Mutants returns every engine that is known to be wrong: those with a fault made by
 // hand, then those with one row of the table changed.
-func Mutants() []Mutant {
+func Mutants() []Mutant { return slices.Clone(mutants()) }
+
+var mutants = sync.OnceValue(func() []Mutant {
 	var all []Mutant
 	for _, f := range faults {
 		all = append(all, Mutant{Name: f.name, About: f.about, Options: Options{Make: f.fault.make}})
 	}
 	return append(all, tableMutants()...)
-}
+})
 
 // LookupMutant returns the mutant of that name.
 func LookupMutant(name string) (Mutant, bool) {
-	for _, m := range Mutants() {
+	for _, m := range mutants() {
 		if m.Name == name {
 			return m, true
 		}
@@ -46,7 +49,7 @@ func tableMutants() []Mutant {
 		}
 	}
 	var all []Mutant
-	add := func(name, about string, exchanges []fsm.Exchange, jumps []fsm.Jump, touches places) {
+	add := func(name, about string, exchanges []fsm.Exchange, jumps []fsm.Jump, touches []edge) {
 		all = append(all, Mutant{Name: name, About: about, Options: Options{Table: fsm.Compile(exchanges, jumps)}, touches: touches})
 	}
 	with := func(i int, change func(*fsm.Exchange)) []fsm.Exchange {
@@ -65,10 +68,10 @@ func tableMutants() []Mutant {
 		}
 		for class, to := range row.On {
 			name := where + ":" + fsm.Class(class).String()
-			here := places{edges: []edge{{row.state, fsm.On(row.Command, fsm.Class(class))}}}
+			here := []edge{{row.state, fsm.On(row.Command, fsm.Class(class))}}
 			if to == fsm.Fault {
 				add("allow:"+name, "knows a reply that the command cannot get",
-					with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Stay }), jumps, places{cells: []cell{{row.state, Class(class)}}})
+					with(i, func(x *fsm.Exchange) { x.On[class] = fsm.Stay }), jumps, here)
 				continue
 			}
 			add("drop:"+name, "does not know the reply",
@@ -80,10 +83,10 @@ func tableMutants() []Mutant {
 			add("redirect:"+name, "is led elsewhere by the reply",
 				with(i, func(x *fsm.Exchange) { x.On[class] = other }), jumps, here)
 		}
-		var all places // any reply to the command, wherever it comes
+		var all []edge // any reply to the command, wherever it comes
 		for _, s := range fsm.States() {
 			for _, class := range []fsm.Class{fsm.Positive, fsm.Intermediate, fsm.Transient, fsm.Permanent} {
-				all.edges = append(all.edges, edge{s, fsm.On(row.Command, class)})
+				all = append(all, edge{s, fsm.On(row.Command, class)})
 			}
 		}
 		if !row.InFlight {
@@ -103,7 +106,7 @@ func tableMutants() []Mutant {
 		for k, s := range j.In {
 			cut := slices.Clone(jumps)
 			cut[i].In = slices.Delete(slices.Clone(j.In), k, k+1)
-			add("deaf:"+j.Signal.String()+"@"+s.String(), "does not heed the signal", plain, cut, places{edges: []edge{{s, j.Signal}}})
+			add("deaf:"+j.Signal.String()+"@"+s.String(), "does not heed the signal", plain, cut, []edge{{s, j.Signal}})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Mutant) int { return strings.Compare(a.Name, b.Name) })
@@ -137,8 +140,9 @@ type Hunter struct {
 // what.
 func NewHunter(cases []*Case, workers int) *Hunter { return &Hunter{cases, survey(cases, workers)} }
 
-// Hunt runs cases against a mutant until one fails, and then walks. A mutant of the table meets the plays
-// that come by the place; others meet all cases, those that are there for it in all ways.
+// Hunt runs cases against a mutant until one fails, and then walks. A mutant of the table
+// meets the plays that come by the place; others meet all cases, those that are there for
+// it in all ways.
 func (h *Hunter) Hunt(m Mutant) Kill {
 	k := h.byCases(m)
 	for seed := uint64(0); k.Case == nil && seed < huntWalks; seed++ {

@@ -76,8 +76,11 @@ func mootFollows(x fsm.Command, refused bool, from, in fsm.State, y fsm.Command)
 	case fsm.Sender:
 		return x == fsm.Rcpt && refused
 	case fsm.Spoiled:
-		if x == fsm.BdatLastPart {
+		switch {
+		case x == fsm.BdatLastPart:
 			return y != fsm.Bdat
+		case from == fsm.Ready || from == fsm.Sender: // there are no recipients
+			return x == fsm.Bdat && y != fsm.BdatLastPart
 		}
 		return x == fsm.Bdat
 	}

@@ -37,14 +37,15 @@ type play struct {
 	now      time.Duration
 	deadline time.Duration // 0: nothing is awaited
 	heard    int           // replies when the deadline was set
+	verified bool          // inside TLS with a certificate that was verified
 	over     bool          // nothing more of the script can happen: the connection is gone
 	stalled  bool          // the client's octets are not taken
 
 	bus    events.Bus
 	events []happening
-	seen   int // events that E: has passed
+	seen   int      // events that E: has passed
 	moves  []string // as "ready -> sender (MAIL 2yz)"
-	passed int // moves that F: has passed
+	passed int      // moves that F: has passed
 	trace  *tracer
 
 	mails           []*letter
@@ -131,6 +132,7 @@ func (p *play) connected() {
 	link := session.Link{Host: p.prog.settings.link.Host, Port: p.prog.settings.link.Port}
 	if p.prog.settings.implicit {
 		link = p.link()
+		p.verified = true
 	}
 	p.eng.Connected(link)
 	p.pump()
@@ -147,6 +149,7 @@ func (p *play) note(e events.Event) {
 	}
 	switch e := e.(type) {
 	case *events.StateChanged:
+		p.forks(e.To)
 		p.moves = append(p.moves, e.From.String()+" -> "+e.To.String()+" ("+e.By.String()+")")
 		if p.keep {
 			p.record("F: %s", p.moves[len(p.moves)-1])
@@ -156,7 +159,7 @@ func (p *play) note(e events.Event) {
 			p.mailed = append(p.mailed, e.About().Transaction)
 		}
 	}
-	p.trace.event(e, p.eng)
+	p.trace.event(e)
 	p.events = append(p.events, h)
 }
 
@@ -186,7 +189,7 @@ func (p *play) pump() {
 			} else {
 				p.eng.Authenticate(o.creds, o.policy)
 			}
-		case w.Has(session.WantBody):
+		case w.Has(session.WantBody) && (p.walk == nil || !p.walk.tarries(p)):
 			if !p.body() {
 				p.fail(smtpt.Pos{}, "", "", "the client asks for content that nobody has")
 				return
@@ -268,6 +271,12 @@ func (p *play) deliver(octets []byte) {
 	p.mon.said(octets)
 	p.eng.Receive(octets)
 	p.fed += len(octets)
+	switch {
+	case p.trace.broken:
+		p.trace.violated(p.eng.Err())
+	case p.mon.garbage && p.mon.dead != "": // in the place of the answer to QUIT
+		p.trace.cells = append(p.trace.cells, cell{p.trace.where, ClassMalformed})
+	}
 	if p.mon.dead != "" {
 		p.mustBeOver(p.mon.dead)
 	}
@@ -329,7 +338,7 @@ func (p *play) lost(err error) {
 	if p.keep {
 		p.record("X: %v", err)
 	}
-	p.trace.lost(p.eng, err, p.mon.partial)
+	p.trace.lost(err, p.mon.partial)
 	p.eng.Lost(err)
 	p.mustBeOver("the loss of the connection")
 	p.pump()
@@ -339,7 +348,7 @@ func (p *play) expire() {
 	if p.keep {
 		p.record("T: patience has run out")
 	}
-	p.trace.expired(p.eng)
+	p.trace.expired(p.eng, p.stalled)
 	p.deadline = 0
 	p.stalled = false
 	p.eng.Expire()
@@ -351,7 +360,7 @@ func (p *play) abort() {
 	if p.keep {
 		p.record("the caller gives up")
 	}
-	p.trace.canceled(p.eng)
+	p.trace.cell(ClassCancelled)
 	p.eng.Abort(errors.New("the caller has changed his mind"))
 	p.mustBeOver("the caller's change of mind")
 	p.pump()

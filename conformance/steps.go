@@ -123,6 +123,12 @@ func (p *play) server(s *smtpt.Step) {
 		case Cancel:
 			p.abort()
 			return
+		case Broken:
+			p.lost(errReset)
+			return
+		case Stalled:
+			p.stall(octets)
+			return
 		}
 		octets = spoiled[p.v.With]
 	}
@@ -150,6 +156,16 @@ func (p *play) server(s *smtpt.Step) {
 		octets = octets[from:]
 	}
 	p.say(octets)
+}
+
+// stall says something, and does not take what the client answers.
+func (p *play) stall(octets []byte) {
+	p.stalled = true
+	p.deliver(octets)
+	if p.eng.Wants().Has(session.WantBody) {
+		p.body()
+	}
+	p.expire()
 }
 
 func (p *play) say(octets []byte) {
@@ -366,12 +382,13 @@ func (p *play) tls(s *smtpt.Step) {
 		if bad {
 			cause = errors.New("tls: certificate is " + cert)
 		}
-		p.trace.tls(p.eng, false)
+		p.trace.cell(ClassTLSFailed)
 		p.lost(&session.Error{Kind: session.ErrTLS, Detail: "TLS handshake failed", Err: cause})
 		return
 	}
 	link.Verified = !bad
-	p.trace.tls(p.eng, true)
+	p.trace.cell(ClassTLSDone)
+	p.verified = link.Verified
 	p.mon.secured()
 	if p.keep {
 		p.record("TLS: server")
@@ -435,6 +452,7 @@ func (p *play) fits(steps []smtpt.Step) bool {
 
 // call does what the caller of the client does.
 func (p *play) call(s *smtpt.Step) {
+	p.trace.cell(ClassCaller)
 	switch word := s.Attrs[0].Key; word {
 	case "send":
 		m := p.prog.mails[p.called]

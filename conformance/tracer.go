@@ -1,17 +1,27 @@
 package conformance
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/fsm"
+	"github.com/parley-mail/parley/session"
 )
 
 // tracer is a machine that notes what it is fed, for the figures of coverage.
 type tracer struct {
 	inner fsm.Machine
 	edges []edge
+	odd   []edge // replies for which there is no row
 	cells []cell
 	fired []timer
+	forks []fork
+
+	answered bool      // the reply that is being taken answers a command
+	broken   bool      // the server has broken the protocol, in the state where
+	where    fsm.State // where QUIT was answered by nothing, too
 }
 
 // edge is a row of the table that was taken.
@@ -61,13 +71,15 @@ const (
 	ClassTimeout
 	ClassTLSDone
 	ClassTLSFailed
+	ClassWriteStall
+	ClassCaller // wants something
 	ClassCancelled
 	numClasses
 )
 
 var classNames = [numClasses]string{
 	"2yz", "3yz", "4yz", "5yz", "421", "221-unasked", "malformed", "code-mismatch", "oversize", "unsolicited", "eof-idle",
-	"eof-mid-reply", "rst", "timeout", "tls-ok", "tls-fail", "caller-cancel",
+	"eof-mid-reply", "rst", "timeout", "tls-ok", "tls-fail", "write-stall", "caller-input", "caller-cancel",
 }
 
 // String returns the class's name.
@@ -80,34 +92,63 @@ func (t *tracer) State() fsm.State { return t.inner.State() }
 func (t *tracer) Fire(i fsm.Input) (fsm.State, error) {
 	from := t.inner.State()
 	to, err := t.inner.Fire(i)
-	if err == nil {
-		t.edges = append(t.edges, edge{from, i})
+	if err != nil {
+		return to, err
 	}
-	return to, err
+	t.edges = append(t.edges, edge{from, i})
+	switch {
+	case i == fsm.Shutdown && !t.answered:
+		t.cells = append(t.cells, cell{from, ClassUnsolicited})
+	case i == fsm.On(fsm.Quit, fsm.Gone):
+		t.where = from
+	}
+	t.answered = false
+	return to, nil
 }
 
 func (t *tracer) cell(what Class) { t.cells = append(t.cells, cell{t.inner.State(), what}) }
 
 // event notes what an event says about the server.
-func (t *tracer) event(e events.Event, _ Engine) {
+func (t *tracer) event(e events.Event) {
 	switch e := e.(type) {
 	case *events.ReplyReceived:
+		t.answered = true
 		t.fired = append(t.fired, timer{e.Command, timerCancelled})
-		switch {
+		class := fsm.ClassOf(e.Reply.Code)
+		switch _, ok := fsm.Next(t.inner.State(), fsm.On(e.Command, class)); {
 		case e.Reply.Code == 421:
 			t.cell(ClassClosing)
 		case e.Reply.Code == 221 && e.Command != fsm.Quit:
 			t.cell(ClassFarewell)
+		case ok:
+			t.cell(Class(class))
 		default:
-			t.cell(Class(fsm.ClassOf(e.Reply.Code)))
-		}
-		if e.Reply.Anomalies.Has(codec.MixedClasses) || e.Reply.Anomalies.Has(codec.MixedCodes) {
-			t.cell(ClassMismatch)
+			t.odd = append(t.odd, edge{t.inner.State(), fsm.On(e.Command, class)})
 		}
 	case *events.Violation:
-		t.cell(ClassMalformed)
+		t.broken, t.where = true, e.State
 	}
 }
+
+// violated notes what kind of violation it was, once the engine has said so.
+func (t *tracer) violated(err error) {
+	what := ClassMalformed
+	var e *session.Error
+	if errors.As(err, &e) {
+		switch {
+		case slices.Contains(oversizes, e.Anomaly):
+			what = ClassOversize
+		case e.Anomaly == codec.Unsolicited:
+			what = ClassUnsolicited
+		case e.Reply != nil:
+			what = ClassMismatch
+		}
+	}
+	t.cells = append(t.cells, cell{t.where, what})
+	t.broken = false
+}
+
+var oversizes = []codec.Anomaly{codec.LongLine, codec.LongReply, codec.ManyLines}
 
 func (t *tracer) armed(e Engine) {
 	if a, ok := e.(interface{ Awaited() (fsm.Command, bool) }); ok {
@@ -117,8 +158,11 @@ func (t *tracer) armed(e Engine) {
 	}
 }
 
-func (t *tracer) expired(e Engine) {
+func (t *tracer) expired(e Engine, stalled bool) {
 	t.cell(ClassTimeout)
+	if stalled && e.Wants().Has(session.WantWrite) {
+		t.cell(ClassWriteStall)
+	}
 	if a, ok := e.(interface{ Awaited() (fsm.Command, bool) }); ok {
 		if cmd, ok := a.Awaited(); ok {
 			t.fired = append(t.fired, timer{cmd, timerFired})
@@ -126,7 +170,7 @@ func (t *tracer) expired(e Engine) {
 	}
 }
 
-func (t *tracer) lost(_ Engine, err error, partial bool) {
+func (t *tracer) lost(err error, partial bool) {
 	switch {
 	case err == errReset:
 		t.cell(ClassReset)
@@ -136,13 +180,3 @@ func (t *tracer) lost(_ Engine, err error, partial bool) {
 		t.cell(ClassEOF)
 	}
 }
-
-func (t *tracer) tls(_ Engine, ok bool) {
-	if ok {
-		t.cell(ClassTLSDone)
-	} else {
-		t.cell(ClassTLSFailed)
-	}
-}
-
-func (t *tracer) canceled(Engine) { t.cell(ClassCancelled) }

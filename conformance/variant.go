@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,26 +34,30 @@ type Spoil uint8
 
 // The replacements.
 const (
-	Closing Spoil = iota // 421
-	Garbage              // what is no reply
-	Silence              // nothing, until patience has run out
-	Cancel               // nothing, and the caller gives up
-	SaysYes              // 250
-	SaysGoOn             // 354
-	SaysLater            // 450
-	SaysNo               // 550
+	Closing   Spoil = iota // 421
+	Garbage                // what is no reply
+	Silence                // nothing, until patience has run out
+	Cancel                 // nothing, and the caller gives up
+	SaysYes                // 250
+	SaysGoOn               // 340: a 3yz that no command knows
+	SaysLater              // 450
+	SaysNo                 // 550
+	Oversize               // a line longer than any limit
+	Broken                 // nothing: the connection is reset
+	Stalled                // the line, and what the client says to it is not taken
 	numSpoils
 )
 
 var (
 	wayNames   = [...]string{"whole", "octets", "split", "cut", "replace", "lines"}
-	spoilNames = [numSpoils]string{"421", "garbage", "silence", "cancel", "250", "354", "450", "550"}
+	spoilNames = [numSpoils]string{"421", "garbage", "silence", "cancel", "250", "340", "450", "550", "oversize", "rst", "stall"}
 )
 
 // spoiled are the octets of the replacements.
 var spoiled = [numSpoils][]byte{
 	Closing: []byte("421 4.3.2 closing\r\n"), Garbage: []byte("\x16\x03\x01\x00 not a reply\r\n"),
-	SaysYes: []byte("250 ok\r\n"), SaysGoOn: []byte("354 go\r\n"), SaysLater: []byte("450 4.0.0 not now\r\n"), SaysNo: []byte("550 5.0.0 no\r\n"),
+	SaysYes: []byte("250 ok\r\n"), SaysGoOn: []byte("340 go on\r\n"), SaysLater: []byte("450 4.0.0 not now\r\n"), SaysNo: []byte("550 5.0.0 no\r\n"),
+	Oversize: append(bytes.Repeat([]byte("250 x"), 2000), "\r\n"...),
 }
 
 // Sound reports whether what happens is still what the transcript says, so that its

@@ -58,11 +58,37 @@ func Walk(seed uint64, opt Options) *Outcome {
 	return o
 }
 
+// Walks plays count walks from a seed on, several at once, and returns the finding with
+// the least seed; nil: there is none.
+func Walks(seed uint64, count, workers int, opt Options) *Outcome {
+	workers = max(1, workers)
+	found := make([]*Outcome, workers)
+	numbers := make([]int, workers)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	parallel(workers, numbers, func(n int) {
+		for i := n; i < count && found[n] == nil; i += workers {
+			if o := Walk(seed+uint64(i), opt); o.Verdict.Finding() {
+				found[n] = o
+			}
+		}
+	})
+	var first *Outcome
+	for _, o := range found {
+		if o != nil && (first == nil || len(o.Case.ID) < len(first.Case.ID) || len(o.Case.ID) == len(first.Case.ID) && o.Case.ID < first.Case.ID) {
+			first = o
+		}
+	}
+	return first
+}
+
 // walk is a server, and a caller, that go by chance.
 type walk struct {
 	rng   *rand.Rand
 	bold  int           // one answer in a hundred that is unlawful, or an accident, at least
 	good  int           // percent of answers that are what the client hopes for
+	slow  bool          // content is not always there when it is wanted
 	calls []*smtpt.Step // still to be made
 
 	tlsFailed   bool
@@ -78,6 +104,7 @@ func (w *walk) script() string {
 	if w.percent(35) {
 		w.bold = 2 + w.rng.IntN(20)
 	}
+	w.slow = w.percent(30)
 	w.good = 40 + w.rng.IntN(56)
 	var b strings.Builder
 	b.WriteString("call open" + w.options() + "\n")
@@ -150,6 +177,8 @@ func (w *walk) play(p *play) {
 		p.out, p.writes = p.out[:0], p.writes[:0]
 		idle := p.mon.greeted && len(p.mon.pending) == 0
 		switch {
+		case p.eng.Wants().Has(session.WantBody) && (len(p.mon.pending) == 0 || w.percent(50)):
+			p.pump()
 		case len(w.calls) > 0 && (w.percent(40) || idle && !wantsTLS(p)):
 			w.call(p)
 		case wantsTLS(p):
@@ -213,6 +242,7 @@ func (w *walk) handshake(p *play) {
 	link := p.link()
 	link.Verified = !p.prog.settings.insecure || w.percent(50)
 	p.trace.cell(ClassTLSDone)
+	p.verified = link.Verified
 	p.mon.secured()
 	p.eng.Secured(link)
 	p.pump()

@@ -43,14 +43,14 @@ func (w *walk) unlawful(p *play) {
 	case 5:
 		p.deliver([]byte("221 bye\r\n"))
 	case 6:
-		p.trace.cell(ClassOversize)
+		if !wantsTLS(p) {
+			p.trace.cell(ClassOversize)
+		}
 		p.deliver([]byte("250 " + strings.Repeat("x", 9000) + "\r\n"))
 	case 7: // one reply more than is owed, before the client has its turn
 		p.deliver([]byte(w.reply(p) + "\r\n" + w.one("250 once more", "550 no", "421 closing", "221 bye", "354 go") + "\r\n"))
 	case 8: // the client cannot get rid of its answer
-		p.stalled = true
-		w.say(p, w.reply(p)+"\r\n")
-		p.expire()
+		p.stall([]byte(w.reply(p) + "\r\n"))
 		return
 	}
 	p.pump()
@@ -71,9 +71,12 @@ func (w *walk) accident(p *play) {
 	}
 }
 
+// tarries reports whether the source of the content has nothing to give just now.
+func (w *walk) tarries(p *play) bool { return w.slow && len(p.mon.pending) > 0 && w.percent(50) }
+
 // interrupts reports whether something happens while content is being sent.
 func (w *walk) interrupts(p *play) bool {
-	if !w.percent(w.bold) {
+	if p.stalled || !w.percent(w.bold) {
 		return false
 	}
 	w.unlawful(p)

@@ -153,7 +153,7 @@ func newConformNew() *cobra.Command {
 
 func newConformCoverage() *cobra.Command {
 	var f caseFlags
-	var asJSON, missing bool
+	var asJSON, missing, exclusions bool
 	var least string
 	var walks int
 	cmd := &cobra.Command{
@@ -167,6 +167,17 @@ walk) are played too; --walks 0 leaves them out.`,
 			if err != nil {
 				return err
 			}
+			if exclusions {
+				for _, x := range conformance.Exclusions() {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d\n", x.Reason, len(x.Out))
+					for _, what := range x.Out {
+						if missing {
+							fmt.Fprintln(cmd.OutOrStdout(), "    "+what)
+						}
+					}
+				}
+				return nil
+			}
 			under, err := conformance.ParseThresholds(least)
 			if err != nil {
 				return err
@@ -175,9 +186,7 @@ walk) are played too; --walks 0 leaves them out.`,
 			plan := conformance.Plan{Cases: cases, Controls: conformance.Controls(all), Workers: runtime.GOMAXPROCS(0)}
 			plan.Sweeps, plan.Facts = true, facts
 			report := conformance.RunAll(plan)
-			for seed := range uint64(max(0, walks)) {
-				conformance.Walk(seed, conformance.Options{Facts: facts})
-			}
+			walked := conformance.Walks(0, walks, runtime.GOMAXPROCS(0), conformance.Options{Facts: facts})
 			measures := append(facts.Table(), conformance.Written(cases)...)
 			out := cmd.OutOrStdout()
 			if asJSON {
@@ -206,6 +215,14 @@ walk) are played too; --walks 0 leaves them out.`,
 			if len(low) > 0 {
 				return &silentError{conformance.ExitFinding}
 			}
+			if walked != nil {
+				fmt.Fprint(cmd.ErrOrStderr(), walked.Report())
+				return &silentError{conformance.ExitFinding}
+			}
+			for _, what := range facts.Wrong() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "parley: excluded, and it happens: %s\n", what)
+				return &silentError{conformance.ExitFinding}
+			}
 			if code := report.Exit(); code != 0 {
 				return &silentError{code}
 			}
@@ -213,6 +230,7 @@ walk) are played too; --walks 0 leaves them out.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&exclusions, "exclusions", false, "only tell what the figures leave out, and why")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	cmd.Flags().IntVar(&walks, "walks", 100000, "sessions by chance")
 	cmd.Flags().BoolVar(&missing, "missing", false, "list what is not reached")
@@ -229,11 +247,12 @@ func newConformWalk() *cobra.Command {
 is lawful, good or bad, and now and then what is not. What must hold is what holds for every case:
 no wrong octet from the client, and no untrue word about a message.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for i := range uint64(max(0, count)) {
+			const some = 10000
+			for done := 0; done < count; done += some {
 				if cmd.Context().Err() != nil {
 					return &silentError{exitInterrupted}
 				}
-				if o := conformance.Walk(seed+i, conformance.Options{}); o.Verdict.Finding() {
+				if o := conformance.Walks(seed+uint64(done), min(some, count-done), runtime.GOMAXPROCS(0), conformance.Options{}); o != nil {
 					fmt.Fprint(cmd.OutOrStdout(), o.Report())
 					return &silentError{conformance.ExitFinding}
 				}
@@ -254,8 +273,9 @@ func newConformMutants() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "mutants [MUTANT…]", Short: "Play against engines that are wrong, to see whether the cases notice",
 		Long: `Plays the cases against every engine that is known to be wrong: those with a fault made by hand,
-and those with one row of the machine's table changed. A mutant that no case kills is a hole in
-the suite, or no fault at all.`,
+and those with one row of the machine's table changed, and then walks (see parley conform walk)
+against those that live. A mutant that lives is a hole in the suite, unless it behaves like the
+engine: those are known, with a reason, and do not count.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			mutants := conformance.Mutants()
@@ -276,20 +296,29 @@ the suite, or no fault at all.`,
 				return err
 			}
 			kills := conformance.NewHunter(cases, runtime.GOMAXPROCS(0)).All(mutants, runtime.GOMAXPROCS(0))
-			killed := 0
+			killed, equivalent := 0, 0
 			for _, k := range kills {
+				reason, same := conformance.Equivalent(k.Mutant.Name)
 				switch {
 				case k.Case != nil:
 					killed++
 					if !score {
 						fmt.Fprintf(out, "killed %s by %s (%s)\n", k.Mutant.Name, k.Case.ID, k.Variant)
 					}
+				case same:
+					equivalent++
+					if !score {
+						fmt.Fprintf(out, "same   %s: %s\n", k.Mutant.Name, reason)
+					}
 				default:
-					fmt.Fprintf(out, "LIVES  %s: %s\n", k.Mutant.Name, k.Mutant.About)
+					fmt.Fprintf(out, "LIVES  %s: an engine that %s\n", k.Mutant.Name, k.Mutant.About)
 				}
 			}
-			percent := 100 * float64(killed) / float64(len(kills))
-			fmt.Fprintf(out, "%d of %d mutants killed, %.1f %%\n", killed, len(kills), percent)
+			percent := 100.0
+			if faults := len(kills) - equivalent; faults > 0 {
+				percent = 100 * float64(killed) / float64(faults)
+			}
+			fmt.Fprintf(out, "%d of %d mutants killed, %d equivalent, %d live: %.1f %%\n", killed, len(kills), equivalent, len(kills)-killed-equivalent, percent)
 			if percent < least {
 				return &silentError{conformance.ExitFinding}
 			}

@@ -225,8 +225,9 @@ func (p *parser) line(s *Step, line string, col, depth int) error {
 		return p.words(s, rest, at, 1)
 	case word == "F:":
 		s.Kind, s.Text = Path, strings.TrimSpace(rest)
-		if from, to, ok := strings.Cut(s.Text, " -> "); !ok || strings.ContainsAny(from+to, " ") {
-			return p.fail(at, "F: wants \"state -> state\"")
+		step, cause, caused := strings.Cut(s.Text, " (")
+		if from, to, ok := strings.Cut(step, " -> "); !ok || strings.ContainsAny(from+to, " ") || caused != strings.HasSuffix(cause, ")") {
+			return p.fail(at, "F: wants \"state -> state\", and perhaps \"(cause)\"")
 		}
 		return nil
 	case word == "R:":
