@@ -25,7 +25,8 @@ type Conn struct {
 	nc       transport.Conn
 	takes    int // octets that nc takes at once, whatever the peer does
 
-	*gear // nil: the connection idles
+	*gear                // nil: the connection idles
+	written chan written // by the goroutine beside; nil: there was none
 
 	mu          sync.Mutex // over the deadlines
 	gentle      bool       // a context that is done while nothing is written ends the call, not the session
@@ -56,6 +57,8 @@ type gear struct {
 	block   []byte   // what was read from a source
 	in      []byte   // what was read from nc
 	vec     net.Buffers
+	rest    net.Buffers
+	aside   [][]byte // what the goroutine beside writes
 }
 
 var gears = sync.Pool{New: func() any { return &gear{in: make([]byte, inSize)} }}
@@ -220,7 +223,7 @@ func (c *Conn) Extensions() *codec.Extensions { return c.session.Extensions() }
 // is over. When it is over the connection is closed and the error says why.
 func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	c.heed(ctx)
-	defer c.rest()
+	defer c.rested()
 	c.wake()
 	s := c.session
 	for !goal() {
@@ -337,8 +340,8 @@ func (c *Conn) leave() {
 	c.heeded, c.unheed = nil, nil
 }
 
-// rest says that the call is over: the context does not count any more.
-func (c *Conn) rest() {
+// rested says that the call is over: the context does not count any more.
+func (c *Conn) rested() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy = false

@@ -107,10 +107,10 @@ func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 		}
 	} else {
 		c.vec = append(c.vec[:0], out...)
-		rest := c.vec
-		for len(rest) > 0 && err == nil {
+		c.rest = c.vec // the one gets shorter, the other keeps the memory
+		for len(c.rest) > 0 && err == nil {
 			var n int64
-			n, err = several.WriteBuffers(&rest)
+			n, err = several.WriteBuffers(&c.rest)
 			total += n
 			if err != nil && n > 0 && !secure && timedOut(err) && !c.isInterrupted() {
 				err = nil // there was progress, if slow
@@ -135,19 +135,11 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	if len(out) == 0 {
 		return
 	}
-	type written struct {
-		n   int64
-		err error
+	if c.written == nil {
+		c.written = make(chan written, 1)
 	}
-	done := make(chan written, 1)
-	go func() {
-		n, err := c.writeOut(out)
-		c.mu.Lock()
-		c.nudged = true
-		c.nc.SetReadDeadline(longAgo)
-		c.mu.Unlock()
-		done <- written{n, err}
-	}()
+	c.aside = out
+	go c.writeAside()
 	var rerr error
 	for rerr == nil && !c.session.State().Over() {
 		if c.isNudged() {
@@ -159,7 +151,8 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	if c.session.State().Over() || rerr != nil && !timedOut(rerr) {
 		c.halt() // nobody listens any more
 	}
-	w := <-done
+	w := <-c.written
+	c.aside = nil
 	c.mu.Lock()
 	c.nudged, c.halted = false, false
 	c.readArmed, c.writeArmed = 0, 0
@@ -176,6 +169,22 @@ func (c *Conn) writeBeside(ctx context.Context) {
 			c.session.Abort(cause)
 		}
 	}
+}
+
+// writeAside is what the goroutine beside does.
+func (c *Conn) writeAside() {
+	n, err := c.writeOut(c.aside)
+	c.mu.Lock()
+	c.nudged = true
+	c.nc.SetReadDeadline(longAgo)
+	c.mu.Unlock()
+	c.written <- written{n, err}
+}
+
+// written is what came of it.
+type written struct {
+	n   int64
+	err error
 }
 
 // whileWriting is how long a read may take beside a write. The write has a deadline of
