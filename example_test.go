@@ -10,6 +10,7 @@ import (
 	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/internal/sink"
 	"github.com/parley-mail/parley/message"
+	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport/mem"
 )
 
@@ -122,6 +123,40 @@ func ExampleSMTP_Send() {
 	// RCPT TO:<bob@mx.example>
 	// DATA
 	// QUIT
+}
+
+// Many messages over few connections, several of them in flight.
+func ExampleSender() {
+	ctx := context.Background()
+	server := &parley.Endpoint{
+		Address: "mx.example:25", Dialer: exampleServer(),
+		Session: session.Config{Overlap: 4}, // messages in flight on one connection
+	}
+	sender := &parley.Sender{MaxConns: 2}
+	defer sender.Close(ctx)
+
+	envelope := &message.Envelope{
+		ReversePath: message.MustParsePath("ada@client.example"),
+		Recipients:  []message.Recipient{{Path: message.MustParsePath("bob@mx.example")}},
+	}
+	var window []*parley.Message
+	for i := range 3 {
+		m := &parley.Message{Endpoint: server, Mail: parley.Mail{
+			Envelope: envelope, Content: message.FromBytes(fmt.Appendf(nil, "Subject: %d\r\n\r\n", i)),
+		}}
+		if err := sender.Submit(ctx, m); err != nil {
+			log.Fatal(err)
+		}
+		window = append(window, m)
+	}
+	for _, m := range window {
+		outcome, err := sender.Wait(ctx, m)
+		fmt.Println(outcome, err)
+	}
+	// Output:
+	// accepted <nil>
+	// accepted <nil>
+	// accepted <nil>
 }
 
 // exampleServer serves one connection at a time, in memory.
