@@ -22,7 +22,7 @@ var (
 	said    = append(slices.Clone(replies), ClassClosing, ClassFarewell, ClassMalformed, ClassMismatch, ClassOversize, ClassUnsolicited, ClassEOFReply)
 )
 
-var exclusions = []exclusion{
+var exclusions = slices.Concat([]exclusion{
 	{reason: "there is no connection by which anything could be said", row: func(e edge) bool {
 		return e.from == fsm.Connecting && (e.by == fsm.Shutdown || e.by == fsm.Malformed)
 	}, cell: func(c cell) bool { return c.state == fsm.Connecting && slices.Contains(said, c.what) }},
@@ -58,9 +58,7 @@ var exclusions = []exclusion{
 	{reason: "inside TLS the client says what it said before: HELO has no STARTTLS", pair: func(a, b edge) bool {
 		return a.by == fsm.Secured && !b.by.Signal() && b.by.Command() == fsm.Helo
 	}},
-
-	{reason: "the commands of a transaction come in order, and what may be in flight is known", pair: func(a, b edge) bool { return ordinary(a) && ordinary(b) && !follows(a, b) }},
-}
+}, pairExclusions)
 
 // answerable reports whether a command can get a reply of class c in s.
 func answerable(s fsm.State, c fsm.Class) bool {

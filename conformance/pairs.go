@@ -2,87 +2,90 @@ package conformance
 
 import "github.com/parley-mail/parley/fsm"
 
-// follows reports whether a client of this kind, in a lawful dialogue, can have the answer
-// b right behind the answer a. The table alone allows more: it does not know that a
-// transaction's commands come in order, that AUTH and STARTTLS are over when mail begins,
-// and what may have been in flight.
-func follows(a, b edge) bool {
-	if a.by == fsm.Secured || b.by == fsm.Secured {
-		return true
-	}
-	x, y := a.by.Command(), b.by.Command()
-	refused := a.by.Class() == fsm.Transient || a.by.Class() == fsm.Permanent
-	if !fsm.May(b.from, y) && y != fsm.Connect {
-		return mootFollows(x, refused, a.from, b.from, y)
-	}
-	switch x { // what can only be followed by few
-	case fsm.EndOfDataPart:
-		return y == fsm.EndOfDataPart || y == fsm.EndOfData
-	case fsm.BdatLastPart:
-		return y == fsm.BdatLastPart || y == fsm.BdatLast
-	case fsm.Auth, fsm.AuthResponse, fsm.AuthCancel:
-		if refused {
-			again := a.by.Class() == fsm.Permanent || x == fsm.AuthCancel
-			return y == fsm.Quit || y == fsm.Auth && again
-		}
-	case fsm.Data:
-		if refused && a.from == fsm.Recipients {
-			return y == fsm.Rset || y == fsm.Quit
-		}
-	case fsm.Bdat:
-		if b.from == fsm.Chunks && y == fsm.BdatLastPart {
-			return true
-		}
-	}
-	switch b.from {
-	case fsm.Ready:
-		return readyFollows(x, refused, y)
-	case fsm.Sender, fsm.Recipients:
-		switch y {
-		case fsm.Rcpt:
-			return x == fsm.Rcpt || x.OpensTransaction()
-		case fsm.Rset, fsm.Quit:
-			return x == fsm.Rcpt || x == fsm.Data
-		case fsm.BdatLastPart: // it takes two recipients
-			return x == fsm.Rcpt && a.from == fsm.Recipients
-		}
-		return x == fsm.Rcpt
-	}
-	return true
+// sequel is an answer right behind another one, as the client sees them.
+type sequel struct {
+	x, y    fsm.Command // what they answer
+	class   fsm.Class   // of the first
+	from    fsm.State   // in which the first came
+	in      fsm.State   // in which the second came
+	refused bool        // the first is 4yz or 5yz
+	moot    bool        // the second answers what may not be sent in that state
 }
 
-// readyFollows is about what comes between transactions.
-func readyFollows(x fsm.Command, refused bool, y fsm.Command) bool {
-	switch y {
-	case fsm.StartTLS:
-		return x == fsm.Ehlo || x == fsm.Lhlo
-	case fsm.Auth:
-		return x == fsm.Ehlo || x == fsm.Lhlo || x == fsm.StartTLS && refused
-	}
-	return true
+// pairExclusions say why one answer cannot come right behind another one in a dialogue of
+// a client of this kind. The table allows more, since it does not know in which order the
+// client sends, nor what may have been in flight.
+var pairExclusions = []exclusion{
+	cannot("STARTTLS comes right behind EHLO", func(t sequel) bool {
+		return t.y == fsm.StartTLS && !isHello(t.x)
+	}),
+	cannot("AUTH comes behind EHLO, a refused STARTTLS, or an AUTH that was about the mechanism", func(t sequel) bool {
+		return t.y == fsm.Auth && !isHello(t.x) && !(t.refused && (t.x == fsm.StartTLS || isAuth(t)))
+	}),
+	cannot("a client whose AUTH was refused leaves, or tries another mechanism", func(t sequel) bool {
+		again := t.y == fsm.Auth && (t.class == fsm.Permanent || t.x == fsm.AuthCancel)
+		return isAuth(t) && t.refused && t.y != fsm.Quit && !again
+	}),
+	cannot("the replies to the last chunk come one behind the other, and end the transaction", func(t sequel) bool {
+		return t.x == fsm.BdatLastPart && t.y != fsm.BdatLastPart && t.y != fsm.BdatLast
+	}),
+	cannot("several replies to the last chunk need several recipients", func(t sequel) bool {
+		none := t.in == fsm.Spoiled && (t.from == fsm.Ready || t.from == fsm.Sender)
+		one := t.in == fsm.Recipients && t.from == fsm.Sender
+		return t.y == fsm.BdatLastPart && (none || one)
+	}),
+	cannot("a client whose DATA was refused resets or leaves", func(t sequel) bool {
+		return t.x == fsm.Data && t.refused && t.from == fsm.Recipients && t.y != fsm.Rset && t.y != fsm.Quit
+	}),
+	cannot("RCPT comes behind MAIL or RCPT", func(t sequel) bool {
+		return t.y == fsm.Rcpt && !t.moot && t.x != fsm.Rcpt && !t.x.OpensTransaction()
+	}),
+	cannot("RSET and QUIT inside an envelope come behind a refusal", func(t sequel) bool {
+		return betweenMailAndContent(t) && (t.y == fsm.Rset || t.y == fsm.Quit) && t.x != fsm.Rcpt && t.x != fsm.Data
+	}),
+	cannot("content comes behind RCPT", func(t sequel) bool {
+		begins := t.y == fsm.Data || t.y == fsm.Bdat || t.y == fsm.BdatLast || t.y == fsm.BdatLastPart
+		return betweenMailAndContent(t) && !t.moot && begins && t.x != fsm.Rcpt && t.x != fsm.BdatLastPart
+	}),
+	cannot("a moot RCPT comes behind the MAIL that was refused, or another one", func(t sequel) bool {
+		return t.moot && t.y == fsm.Rcpt && !(t.x.OpensTransaction() && t.refused || t.x == fsm.Rcpt && t.from == fsm.Ready)
+	}),
+	cannot("a moot DATA comes behind the RCPT that was the last one, and of no use", func(t sequel) bool {
+		return t.moot && t.y == fsm.Data && !uselessRcpt(t)
+	}),
+	cannot("a moot chunk comes behind the RCPT that was the last one, and of no use, or behind another one", func(t sequel) bool {
+		chunk := t.y == fsm.Bdat || t.y == fsm.BdatLast
+		another := t.x == fsm.Bdat && t.from == fsm.Ready && t.refused
+		return t.moot && chunk && t.in != fsm.Spoiled && !uselessRcpt(t) && !another
+	}),
+	cannot("what is answered behind a spoiled transaction was sent behind the chunk that spoiled it", func(t sequel) bool {
+		return t.moot && t.in == fsm.Spoiled && t.x != fsm.Bdat && t.x != fsm.BdatLastPart
+	}),
 }
 
-// mootFollows is about answers to what was sent before it was known to be moot.
-func mootFollows(x fsm.Command, refused bool, from, in fsm.State, y fsm.Command) bool {
-	switch in {
-	case fsm.Ready:
-		switch y {
-		case fsm.Rcpt:
-			return x.OpensTransaction() && refused || x == fsm.Rcpt && from == fsm.Ready
-		case fsm.Data:
-			return x == fsm.Rcpt && from == fsm.Ready
+// cannot makes an exclusion of sequels.
+func cannot(reason string, not func(sequel) bool) exclusion {
+	return exclusion{reason: reason, pair: func(a, b edge) bool {
+		if !ordinary(a) || !ordinary(b) || a.by.Signal() || b.by.Signal() {
+			return false
 		}
-		return x == fsm.Rcpt && from == fsm.Ready || x == fsm.Bdat && from == fsm.Ready && refused
-	case fsm.Sender:
-		return x == fsm.Rcpt && refused
-	case fsm.Spoiled:
-		switch {
-		case x == fsm.BdatLastPart:
-			return y != fsm.Bdat
-		case from == fsm.Ready || from == fsm.Sender: // there are no recipients
-			return x == fsm.Bdat && y != fsm.BdatLastPart
-		}
-		return x == fsm.Bdat
-	}
-	return x == fsm.Rcpt || x == fsm.Bdat || x == fsm.BdatLastPart || x == fsm.Data || x == fsm.EndOfDataPart
+		t := sequel{x: a.by.Command(), y: b.by.Command(), class: a.by.Class(), from: a.from, in: b.from}
+		t.refused = t.class == fsm.Transient || t.class == fsm.Permanent
+		t.moot = !fsm.May(b.from, t.y)
+		return not(t)
+	}}
+}
+
+func isHello(c fsm.Command) bool { return c == fsm.Ehlo || c == fsm.Lhlo }
+
+func isAuth(t sequel) bool {
+	return t.x == fsm.Auth || t.x == fsm.AuthResponse || t.x == fsm.AuthCancel
+}
+
+// betweenMailAndContent reports whether the second answer comes between MAIL and the content.
+func betweenMailAndContent(t sequel) bool { return t.in == fsm.Sender || t.in == fsm.Recipients }
+
+// uselessRcpt reports whether the first answer is one to a RCPT by which nobody is added.
+func uselessRcpt(t sequel) bool {
+	return t.x == fsm.Rcpt && (t.from == fsm.Ready || t.in == fsm.Sender && t.refused)
 }
