@@ -37,7 +37,7 @@ func TestImports(t *testing.T) {
 			}
 			for _, b := range bans {
 				exact := target == b.to || b.to == "net" && target == "net/http" || b.to == "os" && strings.HasPrefix(target, "os/")
-				if matches(b.from, f.pkg) && exact {
+				if matches(b.from, f.pkg) && exact && !allowed(pardons, f.pkg, func(to string) bool { return to == target }) {
 					t.Errorf("%s imports %s: %s", f.name, target, b.because)
 				}
 			}
@@ -67,7 +67,7 @@ func checkOutside(t *testing.T, f file, target string) {
 
 // The tables themselves: each row has a reason, and the order shows no arrow up.
 func TestTables(t *testing.T) {
-	for _, table := range [][]row{ours, outside, tests, bans, deep} {
+	for _, table := range [][]row{ours, outside, tests, bans, pardons, deep} {
 		for _, r := range table {
 			if r.from == "" || r.to == "" || r.because == "" {
 				t.Errorf("incomplete row %+v", r)

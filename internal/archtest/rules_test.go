@@ -131,6 +131,12 @@ var bans = []row{
 	{"...", "unsafe", "nothing here needs it"},
 }
 
+// pardons lift a ban.
+var pardons = []row{
+	{"bench/...", "net/smtp", "a competitor to compare with"},
+	{"bench/...", "net/textproto", "what competitors are made of"},
+}
+
 const noIO = "the core does no I/O"
 
 // core are the packages that read no clock and start no goroutine.

@@ -1,0 +1,299 @@
+// Package run is the harness: it gives every client the same load against the same
+// sink, once a round and in a new order each time, and writes down what each run cost.
+// Ratios are to be taken inside a round: other load on the machine moves absolute
+// figures far more than the ratios between neighbours.
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/parley-mail/parley/bench/load"
+	"github.com/parley-mail/parley/bench/sink"
+)
+
+// Config says what is compared, and how long.
+type Config struct {
+	Rounds     int           // of each workload
+	Target     time.Duration // that a run is meant to take
+	Messages   int           // of a run; 0: as many as Target allows
+	Workloads  []string      // by name; empty: all
+	Clients    []string      // by name; empty: all
+	Parley     string        // the command; "": built from the module beside
+	Components bool          // time the parts too
+	Syscalls   bool          // count system calls too
+	Out        string        // directory of the results
+	Source     Source
+	Log        io.Writer
+}
+
+// one run may take this long.
+const patience = 2 * time.Minute
+
+// harness is a comparison under way.
+type harness struct {
+	Config
+	*kit
+	results *file
+	cpus    []int
+}
+
+// Compare runs it all, and returns the name of the file with the results.
+func Compare(ctx context.Context, c Config) (string, error) {
+	picked, err := pick(c.Workloads)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "parley-bench-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	k, err := newKit(ctx, dir, c.Parley, c.Source)
+	if err != nil {
+		return "", err
+	}
+	for client, why := range k.missing {
+		fmt.Fprintf(c.Log, "%s is left out: %s\n", client, why)
+	}
+	name := filepath.Join(c.Out, time.Now().UTC().Format("20060102-150405")+".jsonl")
+	results, err := create(name, header(ctx, k, &c))
+	if err != nil {
+		return "", err
+	}
+	defer results.f.Close()
+	h := &harness{Config: c, kit: k, results: results, cpus: processors()}
+	for _, w := range picked {
+		if err := h.workload(ctx, w); err != nil {
+			return name, fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	if c.Components {
+		if err := h.components(ctx); err != nil {
+			return name, err
+		}
+	}
+	if c.Syscalls {
+		if err := h.syscalls(ctx); err != nil {
+			return name, err
+		}
+	}
+	return name, results.f.Close()
+}
+
+func pick(names []string) ([]workload, error) {
+	all := workloads()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var picked []workload
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(w workload) bool { return w.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no workload %q; there are %q", name, Names())
+		}
+		picked = append(picked, all[i])
+	}
+	return picked, nil
+}
+
+// cpu is where client and sink go; -1: anywhere.
+func (h *harness) cpu(p place) (client, server int) {
+	n := len(h.cpus)
+	switch {
+	case n == 0 || p == anywhere:
+		return -1, -1
+	case p == together || n == 1:
+		return h.cpus[n-1], h.cpus[n-1]
+	default:
+		return h.cpus[n-1], h.cpus[n-2]
+	}
+}
+
+// target is one client of a workload, and how many messages it is given.
+type target struct {
+	variant
+	messages int
+}
+
+func (h *harness) workload(ctx context.Context, w workload) error {
+	client, cpu := h.cpu(w.place)
+	s, err := startSink(ctx, h.self, h.dir, cpu, w.load.TLS == load.StartTLS)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	addr := s.Addr
+	if w.load.TLS == load.ImplicitTLS {
+		addr = s.TLSAddr
+	}
+	if w.rtt > 0 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		go (&sink.Relay{To: addr, OneWay: w.rtt / 2}).Serve(l)
+		addr = l.Addr().String()
+	}
+	w.load.Addr, w.load.CA = addr, s.CA
+	if w.load.Hold {
+		w.load.Sessions = min(w.load.Sessions, openFiles()-100)
+	} else {
+		w.load.BodyFile = h.body(w.load.Size)
+	}
+	rounds := h.Rounds
+	if w.rounds > 0 {
+		rounds = min(rounds, w.rounds)
+	}
+	var targets []target
+	for _, v := range w.variants {
+		if len(h.Clients) > 0 && !slices.Contains(h.Clients, v.client) {
+			continue
+		}
+		n, err := h.calibrate(ctx, w, v, s, client)
+		if err != nil {
+			fmt.Fprintf(h.Log, "%s %s %s: %v\n", w.name, v.client, v.name(), err)
+			if err := h.results.add(Sample{Workload: w.name, Client: v.client, Mode: v.name(), Failed: err.Error()}); err != nil {
+				return err
+			}
+			continue
+		}
+		targets = append(targets, target{v, n})
+	}
+	for round := 1; round <= rounds; round++ {
+		rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
+		for _, t := range targets {
+			sample, err := h.run(ctx, w, t.variant, t.messages, s, client)
+			if err != nil {
+				sample = &Sample{Failed: err.Error()}
+			}
+			sample.Workload, sample.Client, sample.Mode, sample.Round = w.name, t.client, t.name(), round
+			if err := h.results.add(*sample); err != nil {
+				return err
+			}
+			h.log(sample)
+		}
+	}
+	return ctx.Err()
+}
+
+func (h *harness) log(s *Sample) {
+	switch {
+	case s.Failed != "":
+		fmt.Fprintf(h.Log, "%-8s %d %-14s %-16s %s\n", s.Workload, s.Round, s.Client, s.Mode, s.Failed)
+	case s.Messages == 0:
+		fmt.Fprintf(h.Log, "%-8s %d %-14s %-16s %8.2f KiB a session\n", s.Workload, s.Round, s.Client, s.Mode, s.RSS)
+	default:
+		n := float64(s.Messages)
+		fmt.Fprintf(h.Log, "%-8s %d %-14s %-16s %9.0f msgs/s %9.2f us CPU %6.2f turns\n", s.Workload, s.Round, s.Client, s.Mode, n/s.Seconds, 1e6*(s.User+s.Sys)/n, s.Turns)
+	}
+}
+
+// calibrate finds how many messages take about the time that is asked for.
+func (h *harness) calibrate(ctx context.Context, w workload, v variant, s *sinkProcess, cpu int) (int, error) {
+	if w.load.Hold {
+		return 1, nil
+	}
+	if h.Messages > 0 {
+		return h.Messages, nil
+	}
+	want := h.Target.Seconds()
+	if w.factor > 0 {
+		want *= w.factor
+	}
+	n := w.load.Sessions * max(1, v.inflight) * 2
+	for range 5 {
+		sample, err := h.run(ctx, w, v, n, s, cpu)
+		if err != nil {
+			return 0, err
+		}
+		scale := want / max(sample.Seconds, 1e-6)
+		n = max(1, int(float64(n)*min(scale, 50)))
+		if scale < 3 {
+			break
+		}
+	}
+	return n, nil
+}
+
+// run is one run of one client.
+func (h *harness) run(ctx context.Context, w workload, v variant, messages int, s *sinkProcess, cpu int) (*Sample, error) {
+	l := w.load
+	l.Messages, l.Mode, l.Inflight, l.Resume = messages, v.mode, max(1, v.inflight), v.resume
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd, tells, err := h.command(ctx, v, &l)
+	if err != nil {
+		return nil, err
+	}
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	before, err := s.stats()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := startOn(cmd, cpu); err != nil {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, clip(complaint.Bytes()))
+	}
+	took := time.Since(start)
+	after, err := s.stats()
+	if err != nil {
+		return nil, err
+	}
+	sample := &Sample{Messages: messages, Size: int64(l.Size), Seconds: took.Seconds(), SinkCPU: after.CPU - before.CPU}
+	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		sample.User, sample.Sys, sample.MaxRSS = seconds(use.Utime), seconds(use.Stime), int64(use.Maxrss)
+	}
+	if tells {
+		var r load.Result
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			return nil, fmt.Errorf("%w in %q", err, clip(out.Bytes()))
+		}
+		sample.Allocs, sample.Bytes, sample.RSS, sample.Heap, sample.Goroutines = r.Allocs, r.Bytes, r.RSS, r.Heap, r.Goroutines
+		sample.Seconds, sample.User, sample.Sys = r.Seconds, r.CPUUser, r.CPUSys
+	}
+	if l.Hold {
+		sample.Messages = 0
+		return sample, nil
+	}
+	taken := after.Messages - before.Messages
+	if taken < int64(messages) {
+		return nil, fmt.Errorf("the sink has got %d of %d messages", taken, messages)
+	}
+	sample.Turns = float64(after.Turns-before.Turns) / float64(taken)
+	return sample, nil
+}
+
+func seconds(t syscall.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
+
+func clip(b []byte) string {
+	b = bytes.TrimSpace(b)
+	return string(b[max(0, len(b)-300):])
+}
+
+// openFiles is how many files a process may have open.
+func openFiles() int {
+	var r syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil || r.Max > 1<<20 {
+		return 1 << 20
+	}
+	return int(r.Max)
+}
+
+var errSink = errors.New("the sink has gone")

@@ -1,0 +1,164 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/parley-mail/parley/bench/load"
+)
+
+// Source is what the programs in other languages are made of.
+type Source struct {
+	Blaster []byte // C
+	Smtplib []byte // Python
+}
+
+// kit knows how each client is started.
+type kit struct {
+	dir     string // for what is made on the way
+	self    string // this program
+	parley  string
+	missing map[string]string // client: why
+	have    map[string]string // client: its program
+}
+
+// newKit builds what has to be built and looks for the rest.
+func newKit(ctx context.Context, dir, parley string, src Source) (*kit, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	k := &kit{dir: dir, self: self, parley: parley, missing: map[string]string{}, have: map[string]string{}}
+	k.provide("blaster-c", func() (string, error) { return k.compile(ctx, src.Blaster) })
+	k.provide("parley", func() (string, error) { return k.buildParley(ctx) })
+	k.provide("smtp-source", func() (string, error) { return look("smtp-source", "/usr/sbin/smtp-source") })
+	k.provide("curl", func() (string, error) { return look("curl") })
+	k.provide("smtplib", func() (string, error) {
+		if err := os.WriteFile(k.script(), src.Smtplib, 0o644); err != nil {
+			return "", err
+		}
+		return look("python3")
+	})
+	for _, size := range []int{small, large, huge} {
+		if err := os.WriteFile(k.body(size), load.Text(size), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+func (k *kit) provide(client string, find func() (string, error)) {
+	program, err := find()
+	if err != nil {
+		k.missing[client] = err.Error()
+		return
+	}
+	k.have[client] = program
+}
+
+func look(names ...string) (string, error) {
+	for _, name := range names {
+		if p, err := exec.LookPath(name); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed", names[0])
+}
+
+func (k *kit) script() string       { return filepath.Join(k.dir, "smtplib_load.py") }
+func (k *kit) body(size int) string { return filepath.Join(k.dir, fmt.Sprintf("body-%d", size)) }
+
+func (k *kit) compile(ctx context.Context, source []byte) (string, error) {
+	gcc, err := look("gcc", "cc")
+	if err != nil {
+		return "", err
+	}
+	in, out := filepath.Join(k.dir, "blaster.c"), filepath.Join(k.dir, "blaster")
+	if err := os.WriteFile(in, source, 0o644); err != nil {
+		return "", err
+	}
+	return out, output(exec.CommandContext(ctx, gcc, "-O2", "-o", out, in))
+}
+
+// buildParley builds the command from the module beside this one, as its users get it.
+func (k *kit) buildParley(ctx context.Context) (string, error) {
+	if k.parley != "" {
+		return exec.LookPath(k.parley)
+	}
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/parley-mail/parley").Output()
+	if err != nil {
+		return "", fmt.Errorf("cmd/parley is not found: %w", err)
+	}
+	out := filepath.Join(k.dir, "parley")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", out, "./cmd/parley")
+	build.Dir, build.Env = strings.TrimSpace(string(root)), append(os.Environ(), "GOWORK=off")
+	return out, output(build)
+}
+
+// output runs a command; what it says is the error.
+func output(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// command is how a client is given a load, and whether it prints what that cost.
+func (k *kit) command(ctx context.Context, v variant, l *load.Load) (cmd *exec.Cmd, tells bool, err error) {
+	if why, ok := k.missing[v.client]; ok {
+		return nil, false, errors.New(why)
+	}
+	tells = true
+	switch program := k.have[v.client]; v.client {
+	case "blaster-c":
+		cmd = exec.CommandContext(ctx, program, l.Args()...)
+	case "parley":
+		cmd = exec.CommandContext(ctx, program, append(append([]string{"bench"}, l.Args()...), v.flags...)...)
+	case "smtplib":
+		cmd = exec.CommandContext(ctx, program, append([]string{k.script()}, l.Args()...)...)
+	case "smtp-source":
+		cmd, tells = exec.CommandContext(ctx, program, smtpSource(l)...), false
+	case "curl":
+		config := filepath.Join(k.dir, "curl.conf")
+		if err := os.WriteFile(config, curlConfig(l), 0o644); err != nil {
+			return nil, false, err
+		}
+		cmd, tells = exec.CommandContext(ctx, program, "-q", "-s", "-S", "-K", config), false
+	default:
+		cmd = exec.CommandContext(ctx, k.self, append([]string{"client", v.client}, l.Args()...)...)
+	}
+	cmd.Env = append(os.Environ(), v.env...)
+	cmd.WaitDelay = time.Second
+	return cmd, tells, nil
+}
+
+func smtpSource(l *load.Load) []string {
+	a := []string{
+		"-s", fmt.Sprint(l.Sessions), "-m", fmt.Sprint(l.Messages), "-l", fmt.Sprint(l.Size), "-r", fmt.Sprint(l.Rcpts),
+		"-M", "client.example", "-f", l.Sender(), "-t", "recipient@mx.example",
+	}
+	if !l.Reconnect {
+		a = append(a, "-d")
+	}
+	return append(a, l.Addr)
+}
+
+// curlConfig has a transfer for each message; curl uses one connection for all.
+func curlConfig(l *load.Load) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "mail-from = %q\n", l.Sender())
+	for _, r := range l.Recipients() {
+		fmt.Fprintf(&b, "mail-rcpt = %q\n", r)
+	}
+	for range l.Messages {
+		fmt.Fprintf(&b, "url = \"smtp://%s/client.example\"\nupload-file = %q\n", l.Addr, l.BodyFile)
+	}
+	return b.Bytes()
+}

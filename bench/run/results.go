@@ -1,0 +1,112 @@
+package run
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Header is the first line of a file of results: where and with what they were made.
+type Header struct {
+	Date     string            `json:"date"` // YYYY-MM-DD, UTC
+	Machine  string            `json:"machine"`
+	CPUs     int               `json:"cpus"`
+	System   string            `json:"system"`
+	Versions map[string]string `json:"versions"`
+	Rounds   int               `json:"rounds"`
+	Seconds  float64           `json:"seconds"` // each run is meant to take
+	Missing  map[string]string `json:"missing"` // client: why
+}
+
+// Sample is one run of one client.
+type Sample struct {
+	Workload string `json:"workload"`
+	Client   string `json:"client"`
+	Mode     string `json:"mode"` // with the number in flight and what else is special: "chunked x8"
+	Round    int    `json:"round"`
+	Failed   string `json:"failed,omitempty"`
+
+	Messages int      `json:"messages,omitempty"`
+	Size     int64    `json:"size,omitempty"`     // octets of a message
+	Seconds  float64  `json:"seconds,omitempty"`  // of sending
+	User     float64  `json:"user,omitempty"`     // processor seconds of the client
+	Sys      float64  `json:"sys,omitempty"`      //
+	Allocs   *float64 `json:"allocs,omitempty"`   // a message; W8: a session
+	Bytes    *float64 `json:"bytes,omitempty"`    // the same
+	MaxRSS   int64    `json:"max_rss,omitempty"`  // KiB
+	Turns    float64  `json:"turns,omitempty"`    // counted by the sink, a message
+	SinkCPU  float64  `json:"sink_cpu,omitempty"` // processor seconds of the sink, whole run
+	RSS      float64  `json:"rss,omitempty"`      // W8: KiB a session
+	Heap     float64  `json:"heap,omitempty"`     // W8: KiB a session
+	// W8: goroutines of all sessions together.
+	Goroutines int `json:"goroutines,omitempty"`
+
+	// Figures of a kind of their own, by name: system calls, components.
+	Other map[string]float64 `json:"other,omitempty"`
+}
+
+// Key is what tells the clients of a workload apart.
+func (s *Sample) Key() string { return s.Client + " " + s.Mode }
+
+// Results is a whole comparison.
+type Results struct {
+	Header  Header
+	Samples []Sample
+}
+
+// file is where results are appended as they come.
+type file struct {
+	f   *os.File
+	enc *json.Encoder
+}
+
+func create(name string, h Header) (*file, error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	r := &file{f, json.NewEncoder(f)}
+	return r, r.enc.Encode(h)
+}
+
+func (r *file) add(s Sample) error { return r.enc.Encode(s) }
+
+// Load reads a file of results.
+func Load(name string) (*Results, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := &Results{}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		var to any = &r.Header
+		if n > 1 {
+			r.Samples = append(r.Samples, Sample{})
+			to = &r.Samples[len(r.Samples)-1]
+		}
+		if err := json.Unmarshal(lines.Bytes(), to); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+	}
+	return r, lines.Err()
+}
+
+// Latest is the file of results in a directory whose name sorts last: they are named by time.
+func Latest(dir string) (string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		return "", fmt.Errorf("no results in %s: run compare first", dir)
+	}
+	return slices.Max(names), nil
+}
