@@ -25,9 +25,9 @@ import (
 
 // benchFlags describe a load.
 type benchFlags struct {
-	addr, mode, tls, tlsEngine, ca, bodyFile  string
-	messages, size, rcpts, sessions, inflight int
-	reconnect, resume, hold, insecure         bool
+	addr, mode, tls, tlsEngine, ca, bodyFile   string
+	messages, size, rcpts, sessions, inflight  int
+	reconnect, resume, hold, insecure, mapBody bool
 }
 
 func newBench() *cobra.Command {
@@ -56,6 +56,7 @@ The server has to be one that throws messages away, as "parley sink --discard" d
 	choice(cmd, fl, &f.mode, "mode", "chunked", "plain: a round trip for each command; pipelined: DATA; chunked: BDAT", "plain", "pipelined", "chunked")
 	fl.IntVar(&f.inflight, "inflight", 1, "messages unanswered on a session; with pipelined at least the envelope of the next goes along")
 	fl.StringVar(&f.bodyFile, "body-file", "", "the message, with CRLF line ends and not dot-stuffed, instead of --size octets")
+	fl.BoolVar(&f.mapBody, "map", false, "map --body-file into memory instead of reading it")
 	fl.BoolVar(&f.reconnect, "reconnect", false, "a session for each message")
 	choice(cmd, fl, &f.tls, "tls", "none", "when TLS begins", "none", "starttls", "implicit")
 	choice(cmd, fl, &f.tlsEngine, "tls-engine", "auto", "which TLS implementation", "auto", "std", "utls")
@@ -74,10 +75,11 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if f.hold {
 		return f.holdThem(ctx, e, out)
 	}
-	content, err := f.content()
+	content, done, err := f.content()
 	if err != nil {
 		return err
 	}
+	defer done()
 	envelope, err := f.envelope()
 	if err != nil {
 		return err
@@ -146,13 +148,18 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	return e, nil
 }
 
-func (f *benchFlags) content() ([]byte, error) {
+func (f *benchFlags) content() (c mail.Content, done func() error, err error) {
+	done = func() error { return nil }
+	if f.bodyFile != "" && f.mapBody {
+		return mail.MapFile(f.bodyFile)
+	}
 	if f.bodyFile != "" {
-		return os.ReadFile(f.bodyFile)
+		text, err := os.ReadFile(f.bodyFile)
+		return mail.FromBytes(text), done, err
 	}
 	const line = "A line of text as people write them, seventy-odd octets long, with its end.\r\n"
 	text := "Subject: a message\r\n\r\n" + strings.Repeat(line, f.size/len(line)+1)
-	return []byte(text[:max(f.size-2, 0)] + "\r\n"), nil
+	return mail.FromBytes([]byte(text[:max(f.size-2, 0)] + "\r\n")), done, nil
 }
 
 func (f *benchFlags) envelope() (*mail.Envelope, error) {
@@ -172,7 +179,7 @@ func (f *benchFlags) envelope() (*mail.Envelope, error) {
 }
 
 // sendMany sends n messages, each of so many lanes keeping so many in flight.
-func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content []byte, n, lanes, inflight int) error {
+func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, lanes, inflight int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
@@ -196,10 +203,10 @@ func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *ma
 	return context.Cause(ctx)
 }
 
-func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content []byte, n, inflight int) error {
+func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, inflight int) error {
 	window := make([]parley.Message, min(inflight, max(n, 1)))
 	for i := range window {
-		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: mail.FromBytes(content)}}
+		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: content}}
 	}
 	wait := func(m *parley.Message) error {
 		switch o, err := s.Wait(ctx, m); {
