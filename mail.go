@@ -85,6 +85,7 @@ func (m *Mail) fill(tx *session.Transaction) error {
 	default:
 		tx.Body = codec.Body7Bit
 	}
+	tx.Canonical = f.FinalCRLF && f.CheckLineEnds() == nil
 	tx.UTF8 = f.UTF8Header && !f.BadHeader
 	tx.Octets = max(f.WireOctets, 0)
 	return nil

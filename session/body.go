@@ -133,11 +133,11 @@ func (s *Session) takeData(tx *Transaction, p []byte, last bool) error {
 	return nil
 }
 
-// takeChunk sends one chunk (RFC 3030 §2). Text goes in canonical form; binary content
-// as it is.
+// takeChunk sends one chunk (RFC 3030 §2). Text goes in canonical form; binary content, and
+// what is known to be canonical, as it is.
 func (s *Session) takeChunk(tx *Transaction, p []byte, last bool) error {
 	s.pieces = s.pieces[:0]
-	if tx.Body == codec.BodyBinaryMIME {
+	if tx.Body == codec.BodyBinaryMIME || tx.Canonical {
 		s.pieces = append(s.pieces, p)
 	} else {
 		var err error

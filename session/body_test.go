@@ -148,6 +148,40 @@ func TestBody(t *testing.T) {
 	}
 }
 
+// Content of which the caller knows that it is canonical is not looked at again: a chunk is
+// what was given. Under DATA it is, because of its dots.
+func TestCanonicalContent(t *testing.T) {
+	for data, want := range map[session.DataMode]string{session.DataBDAT: "a\nb\r\n", session.DataOnly: "a\r\nb\r\n.\r\n"} {
+		s := session.New(session.Config{Data: data})
+		s.Dialing()
+		s.Connected(session.Link{})
+		out := func() string {
+			var all []byte
+			for _, p := range s.Output() {
+				all = append(all, p...)
+			}
+			s.Wrote(int64(len(all)))
+			return string(all)
+		}
+		s.Receive([]byte("220 mx.example\r\n"))
+		out()
+		s.Receive([]byte("250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n"))
+		tx := mail(t, "a\nb\r\n", "a@x.example", "b@y.example")
+		tx.Canonical = true
+		if err := s.Begin(tx); err != nil {
+			t.Fatal(err)
+		}
+		got := out()
+		if data == session.DataOnly {
+			s.Receive([]byte("250 ok\r\n250 ok\r\n354 go\r\n"))
+			got = out()
+		}
+		if !strings.HasSuffix(got, want) {
+			t.Errorf("%v: %q", data, got)
+		}
+	}
+}
+
 // Large content is not copied: what is written points into the caller's memory.
 func TestLargeContentStaysWhereItIs(t *testing.T) {
 	for _, data := range []session.DataMode{session.DataOnly, session.DataBDAT} {

@@ -32,6 +32,10 @@ type Transaction struct {
 	// UTF8 says that the header section has UTF-8 in it: SMTPUTF8 is needed (RFC 6531).
 	UTF8 bool
 
+	// Canonical says that the caller has looked through the content: every line ends with
+	// CRLF, the last one too, and there is no other CR or LF. Chunks are sent as they are then.
+	Canonical bool
+
 	// LineEnds says what to do with a bare CR or LF in the content.
 	LineEnds codec.LineEnds
 
