@@ -28,8 +28,10 @@ func TestSenderBulk(t *testing.T) {
 		kind peers.Kind
 		long bool
 	}{
-		{peers.NewPostfix(), peers.SMTP, false}, {peers.NewExim(), peers.SMTP, true},
-		{peers.NewOpenSMTPD(), peers.SMTP, true}, {peers.NewDovecot(nil), peers.LMTP, true},
+		{peers.NewPostfix(), peers.SMTP, false},
+		{peers.NewExim(), peers.SMTP, true},
+		{peers.NewOpenSMTPD(), peers.SMTP, true},
+		{peers.NewDovecot(nil), peers.LMTP, true},
 	} {
 		t.Run(c.p.Name(), func(t *testing.T) {
 			if testing.Short() && c.long {
