@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
 	"github.com/parley-mail/parley/transport/proxy"
+	"github.com/parley-mail/parley/transport/utls"
 )
 
 // matrix is what docs/interop.md shows: for each peer a table of cells, each "ok" or the
@@ -107,11 +109,42 @@ func (r *run) ports(m *matrix, title string, kinds ...peers.Kind) {
 	m.table(title, columns, rows)
 }
 
-// mechanisms logs in by every mechanism there is, where the peer offers it.
+// engines fills the table of TLS engines and kinds of TLS: what the standard library does,
+// what the other engine does, and that with each hello it can imitate.
+func (r *run) engines(m *matrix, title string, startTLS, implicit peers.Kind) {
+	rows := [][]string{r.engine("std", "", startTLS, implicit), r.engine("utls", "", startTLS, implicit)}
+	for _, hello := range utls.Profiles() {
+		rows = append(rows, r.engine("utls", hello, startTLS, implicit))
+	}
+	m.table(title, []string{"engine", "hello", "STARTTLS", "implicit TLS"}, rows)
+}
+
+func (r *run) engine(engine, hello string, kinds ...peers.Kind) []string {
+	row := []string{engine, cmp.Or(hello, "its own")}
+	for _, kind := range kinds {
+		e := endpoint(r.p, r.site, kind)
+		e.TLSConfig.Engine, e.TLSConfig.ClientHello, e.TLSConfig.Engines = engine, hello, []transport.TLSEngine{utls.Engine{}}
+		name := fmt.Sprintf("%s as %s, %s", engine, row[1], kind)
+		row = append(row, r.cell(name, e, func(c *parley.Conn) bool {
+			if s := c.Security(); s.Engine != engine || !s.Verified {
+				r.t.Errorf("%s: %s did the handshake, verified %v", name, s.Engine, s.Verified)
+			}
+			return true
+		}))
+	}
+	return row
+}
+
+// mechanisms logs in by every mechanism there is, where the peer offers it. EXTERNAL has a
+// port of its own where the peer asks for a certificate on one.
 func (r *run) mechanisms(m *matrix, title string, kind peers.Kind) {
 	var rows [][]string
 	for _, name := range auth.Names() {
 		e := endpoint(r.p, r.site, kind)
+		if name == "EXTERNAL" && r.p.Addr(peers.TLSClientCert) != "" {
+			e = endpoint(r.p, r.site, peers.TLSClientCert)
+			e.Credentials = &auth.Credentials{}
+		}
 		e.AuthPolicy.Mechanisms, e.AuthPolicy.AllowPlaintext = []string{name}, kind == peers.AuthClear
 		switch name {
 		case "XOAUTH2", "OAUTHBEARER":
@@ -136,7 +169,7 @@ func (r *run) login(name string, e *parley.Endpoint) string {
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
 	c, err := parley.Dial(ctx, e)
-	if errors.Is(err, auth.RuleNotOffered) {
+	if errors.Is(err, auth.RuleNotOffered) || errors.Is(err, parley.ErrUnsupported) {
 		return "not offered"
 	}
 	if err != nil {
@@ -155,25 +188,30 @@ func TestMatrix(t *testing.T) {
 	long(t, peers.NewExim())
 	m := &matrix{}
 	var versions [][]string
-	begin := func(t *testing.T, p peers.Peer) *run {
-		site := start(t, p)
-		version, err := p.Version()
+	told := func(t *testing.T, name string, version func() (string, error)) {
+		v, err := version()
 		if err != nil {
 			t.Fatal(err)
 		}
-		versions = append(versions, []string{p.Name(), version})
+		versions = append(versions, []string{name, v})
+	}
+	begin := func(t *testing.T, p peers.Peer) *run {
+		site := start(t, p)
+		told(t, p.Name(), p.Version)
 		return &run{t: t, p: p, site: site, to: peers.Carol}
 	}
 	t.Run("postfix", func(t *testing.T) {
 		r := begin(t, peers.NewPostfix())
 		r.ports(m, "Postfix", peers.SMTP, peers.StartTLS, peers.SMTPS, peers.Submission, peers.Submissions, peers.AuthClear, peers.TLSRequired,
 			peers.NoPipelining, peers.Strict, peers.Plain821, peers.Postscreen)
+		r.engines(m, "Postfix: TLS engines", peers.StartTLS, peers.SMTPS)
 		r.mechanisms(m, "Postfix: mechanisms", peers.AuthClear)
 		r.proxies(m)
 	})
 	t.Run("exim", func(t *testing.T) {
 		r := begin(t, peers.NewExim())
 		r.ports(m, "Exim", peers.SMTP, peers.StartTLS, peers.SMTPS, peers.Submission, peers.Submissions, peers.AuthClear)
+		r.engines(m, "Exim: TLS engines", peers.StartTLS, peers.SMTPS)
 		r.mechanisms(m, "Exim: mechanisms", peers.Submissions)
 	})
 	t.Run("opensmtpd", func(t *testing.T) {
@@ -181,20 +219,33 @@ func TestMatrix(t *testing.T) {
 		r.ports(m, "OpenSMTPD", peers.SMTP)
 		// Debian 12's build offers STARTTLS and fails every handshake: the client must say so
 		// and send nothing.
-		_, err := send(t, endpoint(r.p, r.site, peers.StartTLS), mail(head, peers.Carol))
-		if !errors.Is(err, parley.ErrTLS) {
-			t.Errorf("starttls: %v", err)
+		var rows [][]string
+		for _, engine := range []string{"std", "utls"} {
+			e := endpoint(r.p, r.site, peers.StartTLS)
+			e.TLSConfig.Engine, e.TLSConfig.Engines = engine, []transport.TLSEngine{utls.Engine{}}
+			_, err := send(t, e, mail(head, peers.Carol))
+			var te *transport.TLSError
+			if !errors.Is(err, parley.ErrTLS) || !errors.As(err, &te) || te.Reason != transport.ReasonAlert {
+				t.Errorf("%s: %v", engine, err)
+				continue
+			}
+			rows = append(rows, []string{engine, "its own", fmt.Sprintf("none: offered, and the server ends every handshake with alert %d; the client reports that and sends nothing", te.Alert), "none: the same build"})
 		}
-		m.doc.WriteString("\nSTARTTLS is offered by this build and every handshake fails: the client reports that, and sends nothing.\n")
+		m.table("OpenSMTPD: TLS engines", []string{"engine", "hello", "STARTTLS", "implicit TLS"}, rows)
 	})
 	t.Run("dovecot", func(t *testing.T) {
 		r := begin(t, peers.NewDovecot(nil))
 		r.ports(m, "Dovecot", peers.LMTP, peers.Submission, peers.Submissions, peers.AuthClear)
+		r.engines(m, "Dovecot: TLS engines", peers.Submission, peers.Submissions)
 		r.mechanisms(m, "Dovecot: mechanisms", peers.Submissions)
 	})
+	for _, p := range peers.Proxies() {
+		told(t, p.Name(), p.Version)
+	}
+	told(t, "krb5kdc", peers.NewKerberos().Version)
 	if name := os.Getenv("PARLEY_INTEROP_DOC"); name != "" && !t.Failed() {
 		var doc strings.Builder
-		fmt.Fprintf(&doc, "<!-- Generated by \"make interop\". Do not edit. -->\n\n# Interoperability\n\nMade on %s. Every cell that says ok delivered a message whose octets were compared with\nwhat the server stored. Kerberos is shown by the tests of package auth/gssapi.\n\n## Versions\n\n| program | version |\n|---|---|\n", time.Now().UTC().Format("2006-01-02"))
+		fmt.Fprintf(&doc, "<!-- Generated by \"make interop\". Do not edit. -->\n\n# Interoperability\n\nMade on %s. Every cell that says ok delivered a message whose octets were compared with\nwhat the server stored. A client hello of\nutls that is not its own is that of a browser. Kerberos is shown by the tests of auth/gssapi\nand interop/kerberos, which deliver by way of Dovecot.\n\n## Versions\n\n| program | version |\n|---|---|\n", time.Now().UTC().Format("2006-01-02"))
 		for _, v := range versions {
 			fmt.Fprintf(&doc, "| %s | %s |\n", v[0], v[1])
 		}

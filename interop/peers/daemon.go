@@ -168,6 +168,11 @@ func firstLine(env, program string, args ...string) (string, error) {
 	return line, nil
 }
 
+// packaged returns a package and its version, for programs that do not tell theirs.
+func packaged(name string) (string, error) {
+	return firstLine("LC_ALL=C", "dpkg-query", "-W", "-f", "${Package} ${Version}", name)
+}
+
 // ids returns the numbers of a system user.
 func ids(name string) (uid, gid int, err error) {
 	u, err := user.Lookup(name)

@@ -27,6 +27,9 @@ type Kerberos struct {
 // NewKerberos returns a realm that is not started yet.
 func NewKerberos() *Kerberos { return &Kerberos{} }
 
+// Version is the package that the KDC comes from.
+func (*Kerberos) Version() (string, error) { return packaged("krb5-kdc") }
+
 // Addr returns the host:port of the KDC, the same for UDP and TCP.
 func (k *Kerberos) Addr() string { return k.addr }
 

@@ -34,6 +34,7 @@ var ProxyUser = Account{"proxyuser", "proxy:pass word"}
 type Proxy struct {
 	name    string
 	program string
+	pkg     string // where the program comes from
 	kinds   []Kind
 	// prepare writes what the program needs into dir and returns its arguments.
 	prepare func(ctx context.Context, p *Proxy, site *Site) ([]string, error)
@@ -51,6 +52,9 @@ func Proxies() []*Proxy {
 
 // Name returns the program's usual name.
 func (p *Proxy) Name() string { return p.name }
+
+// Version is the package that the program comes from.
+func (p *Proxy) Version() (string, error) { return packaged(p.pkg) }
 
 // Kinds returns what it speaks.
 func (p *Proxy) Kinds() []Kind { return p.kinds }
@@ -114,7 +118,7 @@ func (p *Proxy) port(kind Kind) string {
 // NewDanted returns Dante: SOCKS4 and SOCKS5 on one port each. It answers a
 // failure with a name of variable length as bound address.
 func NewDanted() *Proxy {
-	return &Proxy{name: "danted", program: "danted", kinds: []Kind{SOCKS5, SOCKS4}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
+	return &Proxy{name: "danted", program: "danted", pkg: "dante-server", kinds: []Kind{SOCKS5, SOCKS4}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
 		conf := fmt.Sprintf(`logoutput: stderr
 internal: 127.0.0.1 port = %s
 internal: 127.0.0.1 port = %s
@@ -132,14 +136,14 @@ socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 command: connect }
 
 // NewMicrosocks returns microsocks: SOCKS5 with RFC 1929.
 func NewMicrosocks() *Proxy {
-	return &Proxy{name: "microsocks", program: "microsocks", kinds: []Kind{SOCKS5Auth}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
+	return &Proxy{name: "microsocks", program: "microsocks", pkg: "microsocks", kinds: []Kind{SOCKS5Auth}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
 		return []string{"-i", "127.0.0.1", "-p", p.port(SOCKS5Auth), "-u", ProxyUser.User, "-P", ProxyUser.Password}, nil
 	}}
 }
 
 // NewTinyproxy returns tinyproxy: CONNECT, answered as HTTP/1.0 with header fields.
 func NewTinyproxy() *Proxy {
-	return &Proxy{name: "tinyproxy", program: "tinyproxy", kinds: []Kind{Connect}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
+	return &Proxy{name: "tinyproxy", program: "tinyproxy", pkg: "tinyproxy", kinds: []Kind{Connect}, prepare: func(_ context.Context, p *Proxy, _ *Site) ([]string, error) {
 		conf := fmt.Sprintf("Port %s\nListen 127.0.0.1\nTimeout 600\nMaxClients 100\nAllow 127.0.0.1\nLogLevel Connect\n", p.port(Connect))
 		return []string{"-d", "-c", filepath.Join(p.dir, "conf")}, writeFiles(p.dir, map[string]string{"conf": conf})
 	}}
@@ -149,7 +153,7 @@ func NewTinyproxy() *Proxy {
 // port of its own, and with TLS to the proxy.
 func NewSquid() *Proxy {
 	kinds := []Kind{Connect, BasicAuth, DigestAuth, NTLMAuth, EveryScheme}
-	return &Proxy{name: "squid", program: "squid", kinds: kinds, prepare: func(_ context.Context, p *Proxy, site *Site) ([]string, error) {
+	return &Proxy{name: "squid", program: "squid", pkg: "squid", kinds: kinds, prepare: func(_ context.Context, p *Proxy, site *Site) ([]string, error) {
 		uid, gid, err := ids("proxy")
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 // NewSSH returns `ssh -D` to an sshd of its own: SOCKS4, SOCKS4a and SOCKS5 on
 // one port. On failure it closes without a word.
 func NewSSH() *Proxy {
-	return &Proxy{name: "ssh", program: "ssh", kinds: []Kind{SOCKS5, SOCKS4, SOCKS4A}, prepare: func(ctx context.Context, p *Proxy, _ *Site) ([]string, error) {
+	return &Proxy{name: "ssh", program: "ssh", pkg: "openssh-client", kinds: []Kind{SOCKS5, SOCKS4, SOCKS4A}, prepare: func(ctx context.Context, p *Proxy, _ *Site) ([]string, error) {
 		user, err := sshKeys(p.dir)
 		if err != nil {
 			return nil, err
