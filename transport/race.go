@@ -113,6 +113,10 @@ type attempt struct {
 func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, local netip.AddrPort) (net.Conn, []AddressError, error) {
 	if len(addrs) == 1 {
 		a := netip.AddrPortFrom(addrs[0], port)
+		err := ctx.Err()
+		if err != nil { // a refusal may be quicker than the context is seen
+			return nil, []AddressError{{a, err}}, err
+		}
 		nc, err := d.dialAddress(ctx, a, local, d.AddressTimeout)
 		if err != nil {
 			return nil, []AddressError{{a, err}}, err
