@@ -75,7 +75,7 @@ func (f *faulty) Receive(p []byte) {
 		f.reply = append(f.reply, p[:i+1]...)
 		p = p[i+1:]
 		line := f.reply[bytes.LastIndexByte(f.reply[:len(f.reply)-1], '\n')+1:]
-		if len(line) > 3 && line[3] == '-' {
+		if goesOn(line) {
 			continue
 		}
 		whole := f.reply
@@ -89,6 +89,11 @@ func (f *faulty) Receive(p []byte) {
 			f.Session.Receive(whole)
 		}
 	}
+}
+
+// goesOn reports whether a line is one of a reply, and not the last.
+func goesOn(line []byte) bool {
+	return len(line) > 3 && line[3] == '-' && !bytes.ContainsFunc(line[:3], func(r rune) bool { return r < '0' || r > '9' })
 }
 
 // Lost gives what is left over first.

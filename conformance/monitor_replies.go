@@ -192,11 +192,18 @@ func (m *monitor) offers(text []byte) {
 	m.offered = map[string]string{}
 	for i, line := range bytes.Split(bytes.TrimRight(text, "\r\n"), []byte("\n")) {
 		line = bytes.TrimRight(line, "\r ")
-		if i == 0 || len(line) < 5 {
+		if i == 0 || len(line) < 4 {
 			continue
 		}
-		key, arg, _ := strings.Cut(string(line[4:]), " ")
-		key = strings.ToUpper(key)
+		line = line[3:]
+		if strings.IndexByte("- \t", line[0]) >= 0 { // there need be none
+			line = line[1:]
+		}
+		words := strings.Fields(string(line))
+		if len(words) == 0 {
+			continue
+		}
+		key, arg := strings.ToUpper(words[0]), strings.Join(words[1:], " ")
 		if list, ok := strings.CutPrefix(key, "AUTH="); ok {
 			key, arg = "AUTH", strings.TrimSpace(list+" "+arg)
 		}

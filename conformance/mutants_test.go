@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,27 @@ func TestMutants(t *testing.T) {
 		if same[reason] == 0 {
 			t.Errorf("no mutant lives because %s", reason)
 		}
+	}
+}
+
+// What kills faults does not kill their harness.
+func TestHarmless(t *testing.T) {
+	cases, err := conformance.Suite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		if slices.Contains(c.Kills, "no-limits") {
+			continue // the harness waits for the end of a reply
+		}
+		opt := conformance.Harmless.Options
+		opt.Sweeps = !raceEnabled && !testing.Short() || i%16 == 0
+		if o := conformance.Run(c, opt); o.Failure != nil && c.Xfail == "" {
+			t.Error(o.Report())
+		}
+	}
+	if o := conformance.Walks(0, 5000, 1, conformance.Harmless.Options); o != nil {
+		t.Error(o.Report())
 	}
 }
 

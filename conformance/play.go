@@ -58,6 +58,7 @@ type play struct {
 
 	walk    *walk // the server goes by chance; nil: by the script
 	keep    bool  // write the log
+	rec     *recorder
 	wire    []string
 	verdict string // of a branch taken
 	failure *Failure
@@ -255,6 +256,7 @@ func (p *play) body() bool {
 // client notes what the client has said.
 func (p *play) client(octets []byte) {
 	p.mon.sent(octets)
+	p.rec.octets("C", octets)
 	if p.keep {
 		p.recordOctets("C", octets)
 	}
@@ -265,6 +267,7 @@ func (p *play) deliver(octets []byte) {
 	if len(octets) == 0 || p.over {
 		return
 	}
+	p.rec.octets("S", octets)
 	if p.keep {
 		p.recordOctets("S", octets)
 	}
@@ -335,6 +338,7 @@ func (p *play) flush() {
 }
 
 func (p *play) lost(err error) {
+	p.rec.lost(p.eng.State(), err)
 	if p.keep {
 		p.record("X: %v", err)
 	}
@@ -345,6 +349,7 @@ func (p *play) lost(err error) {
 }
 
 func (p *play) expire() {
+	p.rec.line("X: stall")
 	if p.keep {
 		p.record("T: patience has run out")
 	}
@@ -357,6 +362,7 @@ func (p *play) expire() {
 }
 
 func (p *play) abort() {
+	p.rec.line("call abort")
 	if p.keep {
 		p.record("the caller gives up")
 	}

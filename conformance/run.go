@@ -44,6 +44,8 @@ type Outcome struct {
 	Wire    []string // the dialogue of the variant that failed
 	Moves   []string // the path through the machine
 	Plays   int
+
+	transcript string // of a fuzzed session
 }
 
 // Options says how cases are run.

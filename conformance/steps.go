@@ -160,6 +160,7 @@ func (p *play) server(s *smtpt.Step) {
 
 // stall says something, and does not take what the client answers.
 func (p *play) stall(octets []byte) {
+	p.rec.line("X: zerowindow")
 	p.stalled = true
 	p.deliver(octets)
 	if p.eng.Wants().Has(session.WantBody) {
@@ -193,8 +194,10 @@ func (p *play) expect(s *smtpt.Step) {
 	if s.Raw {
 		want = "C| " + s.Text
 	}
-	p.fail(s.Pos, want, got, "the client says something else")
+	p.fail(s.Pos, want, got, saysElse)
 }
+
+const saysElse = "the client says something else"
 
 // match returns how many octets of what the client has said the step takes, or -1.
 func (p *play) match(s *smtpt.Step) int {

@@ -17,7 +17,16 @@ import (
 // and the engine's words are true.
 func Walk(seed uint64, opt Options) *Outcome {
 	w := &walk{rng: rand.New(rand.NewPCG(seed, 0x5321))}
-	id := fmt.Sprintf("walk/%d", seed)
+	o := w.session(fmt.Sprintf("walk/%d", seed), seed%8, opt)
+	if o.Failure == nil || opt.log {
+		return o
+	}
+	opt.log, opt.Facts, opt.seen = true, nil, nil
+	return Walk(seed, opt)
+}
+
+// session makes up a script and plays it; every eighth on looplab.
+func (w *walk) session(id string, turn uint64, opt Options) *Outcome {
 	o := &Outcome{Case: &Case{ID: id}}
 	script, err := smtpt.Parse(id, []byte(w.script()))
 	if err == nil {
@@ -31,8 +40,11 @@ func Walk(seed uint64, opt Options) *Outcome {
 		o.Verdict, o.Failure = Fail, &Failure{Text: err.Error()}
 		return o
 	}
-	o.Variant = Variant{Way: Cut, Looplab: opt.Table == nil && seed%8 == 7} // nothing of a script holds
+	o.Variant = Variant{Way: Cut, Looplab: opt.Table == nil && turn == 7} // nothing of a script holds
 	p := &play{c: o.Case, prog: prog, v: o.Variant, bdat: -1, table: opt.Table, keep: opt.log}
+	if opt.log && w.wild {
+		p.rec = &recorder{}
+	}
 	maker := opt.Make
 	if maker == nil {
 		maker = Honest
@@ -46,15 +58,18 @@ func Walk(seed uint64, opt Options) *Outcome {
 	if opt.seen != nil {
 		opt.seen(o.Case, o.Variant, p.trace)
 	}
-	if p.failure == nil {
-		return o
+	if p.failure != nil {
+		o.Verdict, o.Failure, o.Wire, o.Moves = Fail, p.failure, p.wire, p.moves
 	}
-	if !opt.log {
-		again := opt
-		again.log, again.Facts, again.seen = true, nil, nil
-		return Walk(seed, again)
+	if p.rec != nil {
+		if w.bold == 0 {
+			p.rec.line("!E: violation")
+			if !w.rsetRefused && !w.tlsFailed {
+				p.rec.line("R: state closed")
+			}
+		}
+		o.transcript = p.rec.lines.String()
 	}
-	o.Verdict, o.Failure, o.Wire, o.Moves = Fail, p.failure, p.wire, p.moves
 	return o
 }
 
@@ -85,7 +100,8 @@ func Walks(seed uint64, count, workers int, opt Options) *Outcome {
 
 // walk is a server, and a caller, that go by chance.
 type walk struct {
-	rng   *rand.Rand
+	rng   chooser
+	wild  bool          // what the server says is often malformed
 	bold  int           // one answer in a hundred that is unlawful, or an accident, at least
 	good  int           // percent of answers that are what the client hopes for
 	slow  bool          // content is not always there when it is wanted
@@ -101,10 +117,10 @@ func (w *walk) percent(n int) bool { return w.rng.IntN(100) < n }
 
 // script makes up what the client is asked to do.
 func (w *walk) script() string {
-	if w.percent(35) {
+	if w.percent(35) || w.wild && w.percent(50) {
 		w.bold = 2 + w.rng.IntN(20)
 	}
-	w.slow = w.percent(30)
+	w.slow = w.percent(30) && !w.wild // a transcript cannot say so
 	w.good = 40 + w.rng.IntN(56)
 	var b strings.Builder
 	b.WriteString("call open" + w.options() + "\n")
@@ -167,6 +183,8 @@ func (w *walk) play(p *play) {
 			w.calls = append(w.calls, s)
 		}
 	}
+	p.rec.call(w.calls[0]) // call open
+	w.calls = w.calls[1:]
 	if !w.connect(p) {
 		return
 	}
@@ -198,12 +216,13 @@ func (w *walk) play(p *play) {
 func (w *walk) call(p *play) {
 	s := w.calls[0]
 	w.calls = w.calls[1:]
+	p.rec.call(s)
 	p.call(s)
 }
 
 // connect brings the connection about, or not.
 func (w *walk) connect(p *play) bool {
-	if w.bold > 0 && w.percent(1) {
+	if w.bold > 0 && w.percent(1) && !w.wild {
 		p.abort()
 		return false
 	}
@@ -220,6 +239,7 @@ func (w *walk) connect(p *play) bool {
 			w.failTLS(p)
 			return false
 		}
+		p.rec.line("TLS: server")
 		p.trace.cell(ClassTLSDone)
 		p.mon.secured()
 	}
@@ -241,6 +261,11 @@ func (w *walk) handshake(p *play) {
 	}
 	link := p.link()
 	link.Verified = !p.prog.settings.insecure || w.percent(50)
+	if link.Verified {
+		p.rec.line("TLS: server")
+	} else {
+		p.rec.line("TLS: server cert=self-signed")
+	}
 	p.trace.cell(ClassTLSDone)
 	p.verified = link.Verified
 	p.mon.secured()

@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +15,7 @@ func (w *walk) answer(p *play) {
 	}
 	w.say(p, w.reply(p)+"\r\n")
 	p.pump()
+	p.rec.turn()
 }
 
 // say delivers octets, at times in two pieces.
@@ -27,10 +30,16 @@ func (w *walk) say(p *play, s string) {
 
 // unlawful has the server do what it must not, or what nobody hopes for.
 func (w *walk) unlawful(p *play) {
-	switch w.rng.IntN(9) {
+	ways := 9
+	if w.wild {
+		ways = 16
+	}
+	switch w.rng.IntN(ways) {
 	case 0:
 		w.accident(p)
 		return
+	default:
+		p.deliver(w.malformed(w.reply(p) + "\r\n"))
 	case 1:
 		p.deliver([]byte("421 4.3.2 closing\r\n"))
 	case 2:
@@ -56,6 +65,30 @@ func (w *walk) unlawful(p *play) {
 	p.pump()
 }
 
+// malformed changes a reply in some octets.
+func (w *walk) malformed(reply string) []byte {
+	r := []byte(reply)
+	for range 1 + w.rng.IntN(4) {
+		i := w.rng.IntN(len(r))
+		switch w.rng.IntN(5) {
+		case 0:
+			r[i] = byte(w.rng.IntN(256))
+		case 1:
+			r = slices.Insert(r, i, []byte(w.one("\r", "\n", "\x00", "-", " ", "\t", "\r\n", "0", "250-", "\xff"))...)
+		case 2:
+			r = slices.Delete(r, i, i+1)
+		case 3: // once more
+			r = slices.Insert(r, i, bytes.Clone(r[i:])...)
+		case 4:
+			r = append(r[:i], w.one("\r\n", "\n", "\r")...)
+		}
+		if len(r) == 0 {
+			return []byte("\r\n")
+		}
+	}
+	return r
+}
+
 // accident is what happens to a connection.
 func (w *walk) accident(p *play) {
 	switch w.rng.IntN(4) {
@@ -76,7 +109,7 @@ func (w *walk) tarries(p *play) bool { return w.slow && len(p.mon.pending) > 0 &
 
 // interrupts reports whether something happens while content is being sent.
 func (w *walk) interrupts(p *play) bool {
-	if p.stalled || !w.percent(w.bold) {
+	if w.wild || p.stalled || !w.percent(w.bold) { // a transcript cannot say so
 		return false
 	}
 	w.unlawful(p)

@@ -68,5 +68,5 @@ authentication or certificate refused, 78 not offered, 79 outcome unknown, 130 i
 
 // commands are the subcommands; a file per subcommand adds to it.
 var commands = []func() *cobra.Command{
-	newSend, newDemo, newSink, newProbe, newVerify, newExpand, newFSM, newVersion, newQueue, newSurface, newConform, newBench,
+	newSend, newDemo, newSink, newProbe, newVerify, newExpand, newFSM, newVersion, newQueue, newSurface, newConform, newFuzz, newBench,
 }

@@ -1,0 +1,4 @@
+package conformance
+
+// Harmless is an engine behind a liar that tells no lie.
+var Harmless = Mutant{Name: "harmless", Options: Options{Make: fault{reply: same, sent: func(_ *faulty, p []byte) []byte { return p }}.make}}
