@@ -1,0 +1,224 @@
+package conformance_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/parley-mail/parley/conformance"
+)
+
+// talk is a case in which the server greets and the client says what.
+func talk(header, what string) string {
+	return header + "# rfc     C-1\n\ncall open\nS: 220 s.example\n" + what + "\n"
+}
+
+// oneOfEach are cases, one for each verdict.
+var oneOfEach = fstest.MapFS{
+	"a/fail.smtpt":         {Data: []byte(talk("", "C: HELO {name}"))},
+	"a/inconclusive.smtpt": {Data: []byte(talk("", "alt {\nC: HELO {name}\n} or {\nC: EHLO {name}\n} as inconclusive"))},
+	"a/latitude.smtpt":     {Data: []byte(talk("", "alt {\nC: HELO {name}\n} or {\nC: EHLO {name}\n} as latitude"))},
+	"a/pass.smtpt":         {Data: []byte(talk("", "C: EHLO {name}"))},
+	"b/skip.smtpt":         {Data: []byte(talk("# needs   socket\n", "C: EHLO {name}"))},
+	"b/xfail.smtpt":        {Data: []byte(talk("# xfail   so it is\n", "C: HELO {name}"))},
+	"b/xpass.smtpt":        {Data: []byte(talk("# xfail   so it was\n", "C: EHLO {name}"))},
+}
+
+func runOneOfEach(t *testing.T, only ...string) *conformance.Report {
+	t.Helper()
+	cases, err := conformance.Load(oneOfEach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cases, err = conformance.Select(cases, only, nil); err != nil {
+		t.Fatal(err)
+	}
+	return conformance.RunAll(conformance.Plan{Cases: cases})
+}
+
+// A run ends by the worst of its verdicts.
+func TestExit(t *testing.T) {
+	for _, test := range []struct {
+		only   []string
+		strict bool
+		want   int
+	}{
+		{[]string{"a/pass"}, false, conformance.ExitClean},
+		{[]string{"a/pass", "a/inconclusive", "b/skip", "b/xfail"}, false, conformance.ExitClean},
+		{[]string{"a/latitude"}, false, conformance.ExitClean},
+		{[]string{"a/latitude"}, true, conformance.ExitFinding},
+		{[]string{"a/pass", "a/fail"}, false, conformance.ExitFinding},
+		{[]string{"a/pass", "b/xpass"}, false, conformance.ExitFinding},
+		{[]string{"a/inconclusive", "b/skip"}, false, conformance.ExitInconclusive},
+		{[]string{"b/skip", "a/fail"}, false, conformance.ExitFinding},
+	} {
+		r := runOneOfEach(t, test.only...)
+		r.Strict = test.strict
+		if got := r.Exit(); got != test.want {
+			t.Errorf("%v, strict %v: exit code %d, want %d", test.only, test.strict, got, test.want)
+		}
+	}
+}
+
+// If a control case fails nothing else means anything.
+func TestControls(t *testing.T) {
+	cases, err := conformance.Load(oneOfEach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := conformance.Select(cases, []string{"a/pass"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err := conformance.Select(cases, []string{"a/fail"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := conformance.RunAll(conformance.Plan{Cases: good, Controls: bad})
+	if r.Exit() != conformance.ExitInconclusive || r.Outcomes[0].Verdict != conformance.Inconclusive {
+		t.Errorf("exit code %d, verdict %v", r.Exit(), r.Outcomes[0].Verdict)
+	}
+}
+
+func TestTAP(t *testing.T) {
+	var b bytes.Buffer
+	r := runOneOfEach(t)
+	if err := conformance.TAPHeader(&b, len(r.Outcomes)); err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range r.Outcomes {
+		if err := conformance.TAP(&b, i+1, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var points []string
+	for line := range strings.Lines(b.String()) {
+		if !strings.HasPrefix(line, " ") {
+			points = append(points, strings.TrimSpace(line))
+		}
+	}
+	want := []string{
+		"TAP version 14", "1..7",
+		"not ok 1 - a/fail",
+		"ok 2 - a/inconclusive # SKIP the client takes a branch that says nothing",
+		"ok 3 - a/latitude",
+		"ok 4 - a/pass",
+		"ok 5 - b/skip # SKIP needs socket",
+		"not ok 6 - b/xfail # TODO so it is",
+		"ok 7 - b/xpass # TODO so it was",
+	}
+	if diff := cmp.Diff(want, points); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(b.String(), "  ---\n  message: \"the client says something else\"\n  line: 5\n  wanted: \"C: HELO {name}\"\n") {
+		t.Errorf("no diagnosis in\n%s", b.String())
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	var b bytes.Buffer
+	if err := conformance.JUnit(&b, runOneOfEach(t)); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Suites []struct {
+			Name     string `xml:"name,attr"`
+			Tests    int    `xml:"tests,attr"`
+			Failures int    `xml:"failures,attr"`
+			Skipped  int    `xml:"skipped,attr"`
+			Cases    []struct {
+				Name       string `xml:"name,attr"`
+				Properties []struct {
+					Value string `xml:"value,attr"`
+				} `xml:"properties>property"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	type figures struct {
+		Name                     string
+		Tests, Failures, Skipped int
+	}
+	var got []figures
+	for _, s := range doc.Suites {
+		got = append(got, figures{s.Name, s.Tests, s.Failures, s.Skipped})
+		for _, c := range s.Cases {
+			if len(c.Properties) != 1 || c.Properties[0].Value != "C-1" {
+				t.Errorf("%s has the properties %v", c.Name, c.Properties)
+			}
+		}
+	}
+	if diff := cmp.Diff([]figures{{"a", 4, 1, 1}, {"b", 3, 1, 2}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	var b bytes.Buffer
+	if err := conformance.JSON(&b, runOneOfEach(t)); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Summary map[string]int
+		Cases   []struct {
+			ID, Verdict, Variant, Failure, Got string
+			Line                               int
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"pass": 1, "latitude": 1, "skip": 1, "inconclusive": 1, "xfail": 1, "fail": 1, "xpass": 1}
+	if diff := cmp.Diff(want, doc.Summary); diff != "" {
+		t.Error(diff)
+	}
+	fail := doc.Cases[0]
+	if fail.ID != "a/fail" || fail.Verdict != "fail" || fail.Variant != "lenient:compiled:whole" || fail.Line != 5 || !strings.Contains(fail.Got, "EHLO client.example") {
+		t.Errorf("%+v", fail)
+	}
+}
+
+// A list of what is known to fail wants a reason for each.
+func TestExpected(t *testing.T) {
+	known, err := conformance.ReadExpected(strings.NewReader("# comment\n\na/fail  it says HELO\n"))
+	if diff := cmp.Diff(map[string]string{"a/fail": "it says HELO"}, known); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if _, err := conformance.ReadExpected(strings.NewReader("a/fail\n")); err == nil {
+		t.Error("no reason is asked for")
+	}
+	cases, err := conformance.Load(oneOfEach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err = conformance.Select(cases, []string{"a/fail", "a/pass"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := conformance.RunAll(conformance.Plan{Cases: cases, Expected: map[string]string{"a/fail": "HELO", "a/pass": "no"}})
+	if got := []conformance.Verdict{r.Outcomes[0].Verdict, r.Outcomes[1].Verdict}; got[0] != conformance.XFail || got[1] != conformance.XPass {
+		t.Errorf("verdicts %v", got)
+	}
+}
+
+// A variant is written as it is read.
+func TestVariant(t *testing.T) {
+	for _, s := range []string{"lenient:compiled:whole", "strict:looplab:octets", "lenient:compiled:split:7", "strict:compiled:cut:12", "lenient:compiled:replace:3:rst", "lenient:looplab:lines"} {
+		v, err := conformance.ParseVariant(s)
+		if err != nil || v.String() != s {
+			t.Errorf("%s is read as %v, %v", s, v, err)
+		}
+	}
+	for _, s := range []string{"", "lenient", "bold:compiled:whole", "lenient:compiled:sideways", "lenient:compiled:cut", "lenient:compiled:cut:x", "lenient:compiled:replace:3", "lenient:compiled:replace:3:x"} {
+		if v, err := conformance.ParseVariant(s); err == nil {
+			t.Errorf("%q is read as %v", s, v)
+		}
+	}
+}
