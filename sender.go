@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-mail/parley/session"
+	"github.com/parley-mail/parley/transport"
 )
 
 // Sender hands messages over through connections that it opens, keeps and shares: for
@@ -39,8 +40,10 @@ type Sender struct {
 	Rate float64
 
 	mu           sync.Mutex
+	sessions     transport.SessionCache // of TLS
 	destinations map[Key]*destination
 	starved      []*destination // waiting for a connection that MaxTotal denies, in turn
+	idle         idleList       // connections that nobody is on, of all destinations
 	conns        int            // open, or being opened
 	load         int            // messages that have a lane, or open one
 	dialing      chan struct{}

@@ -30,24 +30,23 @@ func (s *Sender) sweep() {
 			next = d
 		}
 	}
-	for k, d := range s.destinations {
-		for i := 0; i < len(d.idle); {
-			l := d.idle[i]
-			idle := now.Sub(l.idle)
-			if idle >= s.maxIdle() || s.worn(l, now) {
-				s.retire(l) // takes it out of d.idle
-				continue
-			}
-			if !l.cooled && idle >= tick {
+	for l := s.idle.oldest; l != nil; {
+		idle, newer := now.Sub(l.idle), l.newer
+		switch {
+		case idle >= s.maxIdle() || s.worn(l, now):
+			s.retire(l)
+		case l.cooled || idle >= tick:
+			if !l.cooled {
 				l.conn.Idle()
 				l.cooled = true
 			}
-			i++
-			if !l.cooled {
-				in(tick - idle)
-			}
 			in(min(s.maxIdle()-idle, s.maxAge()-now.Sub(l.opened)))
+		default:
+			in(tick - idle)
 		}
+		l = newer
+	}
+	for k, d := range s.destinations {
 		if len(d.lanes) == 0 && len(d.queue) == 0 && d.users == 0 && d.next.Before(now) {
 			if d.turned == "" || now.Sub(d.turnedAt) >= forgetAfter {
 				delete(s.destinations, k)

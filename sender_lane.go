@@ -18,6 +18,8 @@ type lane struct {
 	opened  time.Time
 	idle    time.Time // since when nobody is on it
 	cooled  bool
+	older   *lane // in the list of those that idle
+	newer   *lane
 	served  int        // messages given to it so far
 	most    int        // messages it may be given; 0: no limit
 	load    int        // messages on it that are not decided
@@ -271,6 +273,7 @@ func (s *Sender) rest(l *lane) {
 	}
 	l.idle, l.cooled = now, false
 	l.dest.idle = append(l.dest.idle, l)
+	s.idle.add(l)
 	s.watch()
 }
 
@@ -308,5 +311,33 @@ func (s *Sender) remove(l *lane) {
 	}
 	if i := slices.Index(d.idle, l); i >= 0 {
 		d.idle = slices.Delete(d.idle, i, i+1)
+		s.idle.remove(l)
 	}
+}
+
+// idleList is in the order in which its lanes were used.
+type idleList struct{ oldest, newest *lane }
+
+func (i *idleList) add(l *lane) {
+	l.older, l.newer = i.newest, nil
+	if i.newest != nil {
+		i.newest.newer = l
+	} else {
+		i.oldest = l
+	}
+	i.newest = l
+}
+
+func (i *idleList) remove(l *lane) {
+	if l.older != nil {
+		l.older.newer = l.newer
+	} else {
+		i.oldest = l.newer
+	}
+	if l.newer != nil {
+		l.newer.older = l.older
+	} else {
+		i.newest = l.older
+	}
+	l.older, l.newer = nil, nil
 }

@@ -99,6 +99,14 @@ func (s *Sender) destination(m *Message) (*destination, error) {
 		if e.Session.Data == session.DataAuto {
 			e.Session.Data, d.chunks = session.DataBDAT, true
 		}
+		if e.TLS != TLSNone && (e.TLSConfig == nil || e.TLSConfig.Sessions == nil) {
+			c := transport.TLSConfig{}
+			if e.TLSConfig != nil {
+				c = *e.TLSConfig
+			}
+			c.Sessions = &s.sessions
+			e.TLSConfig = &c
+		}
 		if s.MaxMessages == 1 {
 			e.Session.Overlap = max(2, e.Session.Overlap) // lets QUIT go behind the message
 		}
@@ -164,6 +172,7 @@ func (s *Sender) assign(d *destination, m *Message) {
 	for len(d.idle) > 0 {
 		l := d.idle[len(d.idle)-1]
 		d.idle = d.idle[:len(d.idle)-1]
+		s.idle.remove(l)
 		if now.IsZero() {
 			now = time.Now()
 		}
@@ -221,16 +230,10 @@ func (s *Sender) slot() bool {
 	if s.MaxTotal <= 0 || s.conns < s.MaxTotal {
 		return true
 	}
-	var oldest *lane
-	for _, d := range s.destinations {
-		if len(d.idle) > 0 && (oldest == nil || d.idle[0].idle.Before(oldest.idle)) {
-			oldest = d.idle[0]
-		}
-	}
-	if oldest == nil {
+	if s.idle.oldest == nil {
 		return false
 	}
-	s.retire(oldest)
+	s.retire(s.idle.oldest)
 	return true
 }
 

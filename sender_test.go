@@ -3,6 +3,7 @@ package parley_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -675,5 +676,32 @@ func TestSenderNeedsNoRoom(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TLS sessions are resumed from one connection to the next.
+func TestSenderResumes(t *testing.T) {
+	var full, resumed atomic.Int32
+	p := smtptest.Server(t, func(s *sink.Server) {
+		s.TLS = s.TLS.Clone()
+		s.TLS.VerifyConnection = func(c tls.ConnectionState) error {
+			if c.DidResume {
+				resumed.Add(1)
+			} else {
+				full.Add(1)
+			}
+			return nil
+		}
+	})
+	e := &parley.Endpoint{Address: p.Addr, TLS: parley.TLSStartTLS, TLSConfig: &transport.TLSConfig{RootCAs: p.Roots, ServerName: "localhost"}}
+	s := &parley.Sender{MaxMessages: 1}
+	for range 3 {
+		if _, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shut(t, s)
+	if full.Load() != 1 || resumed.Load() != 2 {
+		t.Errorf("%d full handshakes and %d resumed ones", full.Load(), resumed.Load())
 	}
 }
