@@ -2,6 +2,7 @@ package parley
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -75,13 +76,17 @@ func (c *Conn) write(ctx context.Context) {
 	}
 }
 
-// writeFailed fetches what the server may have said before it stopped listening: that
-// is the reason, not the broken pipe.
+// writeFailed fetches what the server may have said before it stopped listening, be it a
+// reply or an alert of TLS: that is the reason, not the broken pipe.
 func (c *Conn) writeFailed(ctx context.Context, err error) {
 	if c.stopped(ctx) == nil && !timedOut(err) {
 		c.armRead(time.Second)
 		for range 16 {
-			if c.receive() != nil || c.session.State().Over() {
+			said := c.receive()
+			if errors.Is(said, transport.ReasonAlert) {
+				err = said
+			}
+			if said != nil || c.session.State().Over() {
 				break
 			}
 		}
