@@ -112,7 +112,7 @@ func (m *monitor) complete(code int, text []byte) {
 		}
 	case "AUTH", "334":
 		switch {
-		case code == 334:
+		case code/100 == 3:
 			m.auth = true
 		case good:
 			m.authed = true
