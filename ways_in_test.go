@@ -122,7 +122,7 @@ func TestWaysInFail(t *testing.T) {
 	check := func(name string, w *wayIn, mode parley.TLSMode, engine string) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				err, heard := w.try(t, trust, mode, engine)
+				heard, err := w.try(t, trust, mode, engine)
 				if got := identity(err); got != w.want {
 					t.Errorf("%v\nis %q, want %q", err, got, w.want)
 				}
@@ -160,8 +160,8 @@ func TestWaysInFail(t *testing.T) {
 	}
 }
 
-// try goes the way, and returns the error and all that the other side heard.
-func (w *wayIn) try(t *testing.T, trust waysPKI, mode parley.TLSMode, engine string) (error, string) {
+// try goes the way, and returns all that the other side heard, and the error.
+func (w *wayIn) try(t *testing.T, trust waysPKI, mode parley.TLSMode, engine string) (heard string, err error) {
 	now := trust.now
 	server := &tls.Config{Certificates: []tls.Certificate{trust.good}, Time: func() time.Time { return now }}
 	if w.cert != nil {
@@ -195,14 +195,14 @@ func (w *wayIn) try(t *testing.T, trust waysPKI, mode parley.TLSMode, engine str
 	if w.by != "" {
 		e.AuthPolicy.Mechanisms = []string{w.by}
 	}
-	err := w.send(t, e)
+	err = w.send(t, e)
 	l.serving.Wait()
 	for _, address := range l.dialled {
 		if address != target {
 			t.Errorf("%s was dialled instead of %s", address, target)
 		}
 	}
-	return err, l.heard.String()
+	return l.heard.String(), err
 }
 
 // send delivers the message, or fails.

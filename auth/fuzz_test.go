@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,29 +21,46 @@ func FuzzSasl(f *testing.F) {
 			f.Add([]byte(said))
 		}
 	}
-	creds := auth.Credentials{User: "u", Password: auth.NewSecret("fuzzed-secret"), Token: auth.NewSecret("fuzzed-secret")}
-	policy := auth.Policy{MinIterations: 1, MaxIterations: 16}
-	link := secureLink()
-	link.Binding = func(string) ([]byte, error) { return []byte("binding"), nil }
 	f.Fuzz(func(t *testing.T, said []byte) {
 		for _, name := range auth.Names() {
-			m := auth.FixNonce(mechanism(t, name, creds, policy), scramNonce, "smtp")
-			start(t, m, link)
-			var failed error
-			for _, challenge := range bytes.SplitN(said, []byte{0xFF}, 32) {
-				response, err := m.Next(challenge)
-				if (response == nil) == (err == nil) || failed != nil && !errors.Is(err, failed) {
-					t.Fatalf("%s: Next = %q, %v after %v", name, response, err, failed)
-				}
-				failed = err
-			}
-			if text := fmt.Sprintf("%v %+v %#v", failed, failed, failed); strings.Contains(text, "fuzzed-secret") {
-				t.Fatalf("%s: %s", name, text)
-			}
-			info, _ := auth.Lookup(name)
-			if err := m.Success(); info.Mutual && err == nil {
-				t.Fatalf("%s believes %q", name, said)
-			}
+			hearOut(t, name, bytes.SplitN(said, []byte{0xFF}, 32))
 		}
 	})
+}
+
+// FuzzChallenge: the same for two challenges to one mechanism, of any octets.
+func FuzzChallenge(f *testing.F) {
+	names := auth.Names()
+	for _, h := range hostiles {
+		if c := append(slices.Clone(h.challenges), ""); len(c[0])+len(c[1]) < 4096 {
+			f.Add(uint8(slices.Index(names, h.mechanism)), []byte(c[0]), []byte(c[1]))
+		}
+	}
+	f.Fuzz(func(t *testing.T, mechanism uint8, first, second []byte) {
+		hearOut(t, names[int(mechanism)%len(names)], [][]byte{first, second})
+	})
+}
+
+// hearOut gives a mechanism what the server says, and checks what is promised above.
+func hearOut(t *testing.T, name string, challenges [][]byte) {
+	creds := auth.Credentials{User: "u", Password: auth.NewSecret("fuzzed-secret"), Token: auth.NewSecret("fuzzed-secret")}
+	link := secureLink()
+	link.Binding = func(string) ([]byte, error) { return []byte("binding"), nil }
+	m := auth.FixNonce(mechanism(t, name, creds, auth.Policy{MinIterations: 1, MaxIterations: 16}), scramNonce, "smtp")
+	start(t, m, link)
+	var failed error
+	for _, challenge := range challenges {
+		response, err := m.Next(challenge)
+		if (response == nil) == (err == nil) || failed != nil && !errors.Is(err, failed) {
+			t.Fatalf("%s: Next = %q, %v after %v", name, response, err, failed)
+		}
+		failed = err
+	}
+	if text := fmt.Sprintf("%v %+v %#v", failed, failed, failed); strings.Contains(text, "fuzzed-secret") {
+		t.Fatalf("%s: %s", name, text)
+	}
+	info, _ := auth.Lookup(name)
+	if err := m.Success(); info.Mutual && err == nil {
+		t.Fatalf("%s believes %q", name, challenges)
+	}
 }
