@@ -23,7 +23,8 @@ type Requirement struct {
 	Text    string // what is demanded, in words of our own
 	Observe string // how it shows from outside
 	// Test is the test that holds what no transcript can: "transport/policy.TestDANE",
-	// the package's folder and the function. It is empty where transcripts do.
+	// the package's folder and the function; "parley.TestX" is in the root. It is empty
+	// where transcripts do.
 	Test      string
 	Exclusion string // why it does not apply to this project; empty where it does
 }

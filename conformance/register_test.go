@@ -1,8 +1,6 @@
 package conformance_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -61,7 +59,6 @@ func TestRegister(t *testing.T) {
 		if server && r.Exclusion != "" || r.Test != "" && r.Exclusion != "" {
 			t.Errorf("%s: test %q, exclusion %q", r.ID, r.Test, r.Exclusion)
 		}
-		exists(t, r.ID, r.Test)
 		if got, ok := conformance.Lookup(r.ID); !ok || got != r {
 			t.Errorf("Lookup(%s) = %v, %v", r.ID, got, ok)
 		}
@@ -111,7 +108,6 @@ func TestOddReplies(t *testing.T) {
 		if o.Test != "" && o.Exclusion != "" {
 			t.Errorf("%s: test %q, exclusion %q", o.ID, o.Test, o.Exclusion)
 		}
-		exists(t, o.ID, o.Test)
 	}
 }
 
@@ -123,30 +119,4 @@ func sentences(t *testing.T, id string, texts ...string) {
 			t.Errorf("%s: %q is no sentence", id, s)
 		}
 	}
-}
-
-// exists: the test that a row names is in the tree.
-func exists(t *testing.T, id, name string) {
-	t.Helper()
-	if name == "" {
-		return
-	}
-	folder, function := ".", name
-	if i := strings.LastIndexByte(name, '.'); i >= 0 {
-		folder, function = name[:i], name[i+1:]
-	}
-	files, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(folder), "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), "\nfunc "+function+"(") {
-			return
-		}
-	}
-	t.Errorf("%s: there is no test %s", id, name)
 }
