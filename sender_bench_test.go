@@ -23,8 +23,10 @@ func BenchmarkSender(b *testing.B) {
 		window           int
 	}{
 		{"plain", "250 HELP\r\n", []canning{
-			{len("MAIL FROM:<a@x.example>\r\n"), []byte("250 2.1.0 ok\r\n")}, {len("RCPT TO:<b@y.example>\r\n"), []byte("250 2.1.5 ok\r\n")},
-			{6, []byte("354 go\r\n")}, {len(content) + 3, []byte("250 2.0.0 ok\r\n")},
+			{len("MAIL FROM:<a@x.example>\r\n"), []byte("250 2.1.0 ok\r\n")},
+			{len("RCPT TO:<b@y.example>\r\n"), []byte("250 2.1.5 ok\r\n")},
+			{6, []byte("354 go\r\n")},
+			{len(content) + 3, []byte("250 2.0.0 ok\r\n")},
 		}, 1},
 		{"pipelined", "250 PIPELINING\r\n", []canning{{envelope + 6, []byte(ok + "354 go\r\n")}, {len(content) + 3, []byte("250 2.0.0 ok\r\n")}}, 1},
 		{"chunked", "250-PIPELINING\r\n250 CHUNKING\r\n", []canning{alone}, 1},
