@@ -88,6 +88,7 @@ func TestNoResumptionUnderAnotherPolicy(t *testing.T) {
 // Roots that no longer hold are asked again although the pool is the same, and a
 // session that is refused is forgotten.
 func TestResumedSessionIsVerifiedAgain(t *testing.T) {
+	usage := newFaulty(t).client
 	eachRun(t, func(t *testing.T, r run) {
 		for _, version := range resumable {
 			srv := server(upTo(version))
@@ -122,6 +123,23 @@ func TestResumedSessionIsVerifiedAgain(t *testing.T) {
 			ages = ages.AddDate(1, 0, 0)
 			if e := r.fail(t, c, srv); e.Reason != transport.ReasonExpired {
 				t.Errorf("%v", e)
+			}
+			// A root is withdrawn.
+			c = r.config(transport.TLSConfig{Sessions: new(transport.SessionCache), RootCAs: authority().Pool()})
+			r.connect(t, c, srv)
+			if _, s := r.connect(t, c, srv); !s.Resumed || s.Trust != transport.TrustChain || len(s.VerifiedChains) == 0 {
+				t.Errorf("%v with %d chains", s, len(s.VerifiedChains))
+			}
+			*c.RootCAs = *x509.NewCertPool()
+			if e := r.fail(t, c, srv); e.Reason != transport.ReasonUnknownAuthority {
+				t.Errorf("%v", e)
+			}
+			// What was forgiven has to be forgiven again.
+			srv = server(upTo(version), with(usage))
+			c = r.config(transport.TLSConfig{Sessions: new(transport.SessionCache), Forgive: transport.ForgiveWrongUsage})
+			r.connect(t, c, srv)
+			if _, s := r.connect(t, c, srv); !s.Resumed || s.Trust != transport.TrustForgiven || s.Problem == nil {
+				t.Errorf("%v: trusted by %v, problem %v", s, s.Trust, s.Problem)
 			}
 		}
 	})

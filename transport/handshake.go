@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"slices"
@@ -22,6 +23,7 @@ type Handshake struct {
 	Wire     *Wire
 
 	peer   Peer
+	known  [][]*x509.Certificate // chains that were verified when the session to resume was made
 	judged bool
 	key    sessionKey
 }
@@ -59,13 +61,23 @@ func (h *Handshake) Session() (any, bool) {
 	if !h.Resumes() {
 		return nil, false
 	}
-	return h.Config.Sessions.get(h.key, h.Config.now())
+	s, ok := h.Config.Sessions.get(h.key, h.Config.now())
+	h.known = s.chains
+	return s.state, ok
 }
 
 // Remember keeps an engine's session; nil forgets it.
-func (h *Handshake) Remember(session any) {
-	if h.Resumes() {
-		h.Config.Sessions.put(h.key, session, h.Config.now())
+func (h *Handshake) Remember(state any) {
+	switch {
+	case !h.Resumes():
+	case state == nil:
+		h.Config.Sessions.forget(h.key)
+	default:
+		s := session{state: state, at: h.Config.now()}
+		if h.peer.Problem == nil {
+			s.chains = h.peer.Chains
+		}
+		h.Config.Sessions.put(h.key, s)
 	}
 }
 
@@ -76,6 +88,9 @@ func (h *Handshake) Verify(p Peer) error {
 	h.judged = true
 	err := h.checkAgreed(p.Version, p.CipherSuite)
 	if err == nil {
+		if p.Resumed {
+			p.known = h.known
+		}
 		err = h.Config.Verify(&p)
 	}
 	h.peer = p

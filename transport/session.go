@@ -12,8 +12,9 @@ import (
 // SessionCache remembers TLS sessions for resumption. A session is only found
 // again by the same engine for the same endpoint under the same trust policy,
 // offer and client identity; a session made under one set of roots is unknown
-// under another. What is resumed is verified again all the same. Its zero value
-// is usable: 64 sessions, 10 hours. It is safe for concurrent use.
+// under another. What is resumed is verified again all the same, but for the
+// signatures: name, time, that the root is still trusted, and the caller's hook.
+// Its zero value is usable: 64 sessions, 10 hours. It is safe for concurrent use.
 type SessionCache struct {
 	Capacity int           // sessions kept; 0: 64
 	Lifetime time.Duration // for which one is used; 0: 10 h
@@ -23,8 +24,9 @@ type SessionCache struct {
 }
 
 type session struct {
-	state any
-	at    time.Time
+	state  any
+	chains [][]*x509.Certificate // that led to trust, if nothing was wrong
+	at     time.Time
 }
 
 // sessionKey is comparable. The pool of roots is known by identity, and keeping
@@ -96,34 +98,36 @@ func numbers[T ~uint16](list []T) []uint16 {
 	return out
 }
 
-func (s *SessionCache) get(k sessionKey, now time.Time) (any, bool) {
+func (s *SessionCache) get(k sessionKey, now time.Time) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.sessions[k]
 	if !ok {
-		return nil, false
+		return session{}, false
 	}
 	if age := now.Sub(e.at); age < 0 || age >= s.lifetime() {
 		delete(s.sessions, k)
-		return nil, false
+		return session{}, false
 	}
-	return e.state, true
+	return e, true
 }
 
-func (s *SessionCache) put(k sessionKey, state any, now time.Time) {
+func (s *SessionCache) forget(k sessionKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if state == nil {
-		delete(s.sessions, k)
-		return
-	}
+	delete(s.sessions, k)
+}
+
+func (s *SessionCache) put(k sessionKey, e session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.sessions == nil {
 		s.sessions = make(map[sessionKey]session)
 	}
 	if _, ok := s.sessions[k]; !ok && len(s.sessions) >= s.capacity() {
 		s.evict()
 	}
-	s.sessions[k] = session{state, now}
+	s.sessions[k] = e
 }
 
 // evict drops the oldest session.

@@ -38,6 +38,8 @@ type Peer struct {
 	// OCSP and SCTs are what the server stapled (RFC 6066 §8, RFC 6962), or nil.
 	OCSP []byte
 	SCTs [][]byte
+
+	known [][]*x509.Certificate // chains whose signatures have been verified before
 }
 
 // Verify judges the server's certificates by the policy of c and completes p; the
@@ -122,6 +124,10 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 	for _, cert := range p.Certificates[1:] {
 		opts.Intermediates.AddCert(cert)
 	}
+	if chains := stillTrusted(p.known, leaf, opts); len(chains) > 0 {
+		p.Chains = chains
+		return problems
+	}
 	for {
 		chains, err := leaf.Verify(opts)
 		if err == nil {
@@ -148,6 +154,23 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 			}
 		}
 	}
+}
+
+// stillTrusted returns the chains of a leaf, verified before, that are valid now and end
+// in a root that is trusted now. Signatures do not change.
+func stillTrusted(known [][]*x509.Certificate, leaf *x509.Certificate, opts x509.VerifyOptions) (chains [][]*x509.Certificate) {
+	for _, chain := range known {
+		outOfTime := func(c *x509.Certificate) bool {
+			return opts.CurrentTime.Before(c.NotBefore) || opts.CurrentTime.After(c.NotAfter)
+		}
+		if !chain[0].Equal(leaf) || slices.ContainsFunc(chain, outOfTime) {
+			continue
+		}
+		if _, err := chain[len(chain)-1].Verify(opts); err == nil {
+			chains = append(chains, chain)
+		}
+	}
+	return chains
 }
 
 func (c *TLSConfig) verifyName(leaf *x509.Certificate) error {

@@ -18,8 +18,8 @@ type Wire struct {
 
 	mu    sync.Mutex // guards what follows: reads and writes may run side by side
 	log   func(TLSRecord)
-	in    recordReader
-	out   recordReader
+	in    *recordReader // nil: nobody is interested any more
+	out   *recordReader
 	first []byte // what the peer sent first
 	hello serverHello
 
@@ -30,7 +30,9 @@ type Wire struct {
 // firstOctets is how much is kept of what the peer sent first.
 const firstOctets = 128
 
-func newWire(nc net.Conn, log func(TLSRecord)) *Wire { return &Wire{Conn: nc, log: log} }
+func newWire(nc net.Conn, log func(TLSRecord)) *Wire {
+	return &Wire{Conn: nc, log: log, in: &recordReader{}, out: &recordReader{}}
+}
 
 // NetConn returns the connection that is watched.
 func (w *Wire) NetConn() net.Conn { return w.Conn }
@@ -41,7 +43,7 @@ func (w *Wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(p)
 	if n > 0 && !w.idle.Load() {
-		w.watch(&w.in, p[:n], false)
+		w.watch(p[:n], false)
 	}
 	return n, err
 }
@@ -49,14 +51,21 @@ func (w *Wire) Read(p []byte) (int, error) {
 func (w *Wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
 	if n > 0 && !w.idle.Load() {
-		w.watch(&w.out, p[:n], true)
+		w.watch(p[:n], true)
 	}
 	return n, err
 }
 
-func (w *Wire) watch(r *recordReader, p []byte, sent bool) {
+func (w *Wire) watch(p []byte, sent bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	r := w.in
+	if sent {
+		r = w.out
+	}
+	if r == nil {
+		return
+	}
 	if room := firstOctets - len(w.first); !sent && room > 0 {
 		w.first = append(w.first, p[:min(room, len(p))]...)
 	}
@@ -75,23 +84,32 @@ func (w *Wire) watch(r *recordReader, p []byte, sent bool) {
 	})
 }
 
-// finish ends the watching unless there is a log to keep.
+// finish ends the watching, and gives its memory back, unless there is a log to keep or
+// something to be guarded.
 func (w *Wire) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.log == nil {
+	switch {
+	case w.log != nil:
+		return
+	case w.guard > 0:
+		w.in.msg, w.out = nil, nil
+	default:
 		w.idle.Store(true)
+		w.in, w.out = nil, nil
+	}
+	if w.hello.version != 0 { // it was TLS
+		w.first = nil
 	}
 }
 
 // Guard bounds how many records without content the peer may send in a row, for
-// engines that do not bound it themselves. The engine calls [Wire.Advance] before
-// each read of content.
+// engines that do not bound it themselves. The engine calls it before [Handshake.Done],
+// and [Wire.Advance] before each read of content.
 func (w *Wire) Guard(records int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.guard = records
-	w.idle.Store(false)
 }
 
 // Advance says that the TLS layer is asked for content again.

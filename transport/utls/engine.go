@@ -80,13 +80,13 @@ func (e Engine) Client(ctx context.Context, nc net.Conn, c *transport.TLSConfig)
 		}
 		return fail(h.Fail(err))
 	}
+	h.Wire.Guard(maxUselessRecords)
 	s, err := h.Done(security(conn.ConnectionState()))
 	if err != nil {
 		return fail(err)
 	}
 	s.KeyShare = hello.share
 	sessions.agreed(s.Group)
-	h.Wire.Guard(maxUselessRecords)
 	return &guarded{conn, h.Wire}, s, nil
 }
 
