@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -22,6 +21,12 @@ func LoadFile(name string) (*Case, error) {
 // Explain tells what is known of a case, a requirement, an odd reply or a mutant.
 func Explain(cases []*Case, id string) (string, bool) {
 	var b strings.Builder
+	if r, ok := Lookup(id); ok {
+		r.explain(&b)
+	}
+	if o, ok := lookupOdd(id); ok {
+		o.explain(&b)
+	}
 	if m, ok := LookupMutant(id); ok {
 		fmt.Fprintf(&b, "mutant %s: an engine that %s\n", m.Name, m.About)
 		listCases(&b, "killed by", cases, func(c *Case) []string { return c.Kills }, id)
@@ -44,29 +49,36 @@ func Explain(cases []*Case, id string) (string, bool) {
 	return b.String(), b.Len() > 0
 }
 
+func (r Requirement) explain(b *strings.Builder) {
+	where := r.RFC
+	if r.Section != "" {
+		where += " §" + r.Section
+	}
+	fmt.Fprintf(b, "%s, %s, %s: %s\n  %s\n", r.ID, r.Level, where, r.Layer, r.Text)
+	if r.Observe != "" {
+		fmt.Fprintf(b, "  seen by: %s\n", r.Observe)
+	}
+	explainRest(b, r.Test, r.Exclusion)
+}
+
+func (o OddReply) explain(b *strings.Builder) {
+	fmt.Fprintf(b, "%s: %s\n  %s\n  a client: %s\n", o.ID, o.Name, o.Bytes, o.Must)
+	explainRest(b, o.Test, o.Exclusion)
+}
+
+func explainRest(b *strings.Builder, test, exclusion string) {
+	if test != "" {
+		fmt.Fprintf(b, "  held by the test %s\n", test)
+	}
+	if exclusion != "" {
+		fmt.Fprintf(b, "  does not apply: %s\n", exclusion)
+	}
+}
+
 func listCases(b *strings.Builder, head string, cases []*Case, ids func(*Case) []string, id string) {
 	for _, c := range cases {
 		if slices.Contains(ids(c), id) {
 			fmt.Fprintf(b, "  %s %s: %s\n", head, c.ID, c.About)
 		}
 	}
-}
-
-// CheckHeaders says whether the headers of cases name what exists, and which rows of
-// requirements and odd replies the cases name that do not.
-func CheckHeaders(cases []*Case) error {
-	var all []error
-	for _, c := range cases {
-		for _, name := range c.Kills {
-			if _, ok := LookupMutant(name); !ok {
-				all = append(all, fmt.Errorf("%s: no mutant %q", c.ID, name))
-			}
-		}
-	}
-	return errors.Join(all...)
-}
-
-// Written returns how many requirements and odd replies have a case.
-func Written(cases []*Case) []Measure {
-	return nil
 }

@@ -272,12 +272,13 @@ func (p *play) deliver(octets []byte) {
 		p.recordOctets("S", octets)
 	}
 	p.mon.said(octets)
+	p.trace.gone = false
 	p.eng.Receive(octets)
 	p.fed += len(octets)
 	switch {
 	case p.trace.broken:
 		p.trace.violated(p.eng.Err())
-	case p.mon.garbage && p.mon.dead != "": // in the place of the answer to QUIT
+	case p.trace.gone && p.mon.garbage:
 		p.trace.cells = append(p.trace.cells, cell{p.trace.where, ClassMalformed})
 	}
 	if p.mon.dead != "" {

@@ -68,5 +68,10 @@ func pathOf(moves []string) string {
 	return b.String()
 }
 
-// explainShort returns a requirement's id.
-func explainShort(id string) string { return id }
+// explainShort returns a requirement's id and what it demands.
+func explainShort(id string) string {
+	if r, ok := Lookup(id); ok {
+		return id + ", " + r.RFC + " §" + r.Section + ": " + r.Text
+	}
+	return id
+}

@@ -19,9 +19,10 @@ type tracer struct {
 	fired []timer
 	forks []fork
 
-	answered bool      // the reply that is being taken answers a command
-	broken   bool      // the server has broken the protocol, in the state where
-	where    fsm.State // where QUIT was answered by nothing, too
+	answered bool // the reply that is being taken answers a command
+	broken   bool // the server has broken the protocol, in the state where
+	gone     bool // QUIT was answered by nothing, or by what is none, in the state where
+	where    fsm.State
 }
 
 // edge is a row of the table that was taken.
@@ -100,7 +101,7 @@ func (t *tracer) Fire(i fsm.Input) (fsm.State, error) {
 	case i == fsm.Shutdown && !t.answered:
 		t.cells = append(t.cells, cell{from, ClassUnsolicited})
 	case i == fsm.On(fsm.Quit, fsm.Gone):
-		t.where = from
+		t.gone, t.where = true, from
 	}
 	t.answered = false
 	return to, nil

@@ -189,8 +189,9 @@ walk) are played too; --walks 0 leaves them out.`,
 			walked := conformance.Walks(0, walks, runtime.GOMAXPROCS(0), conformance.Options{Facts: facts})
 			measures := append(facts.Table(), conformance.Written(cases)...)
 			out := cmd.OutOrStdout()
+			standings := conformance.Standings(cases)
 			if asJSON {
-				if err := json.NewEncoder(out).Encode(measures); err != nil {
+				if err := json.NewEncoder(out).Encode(map[string]any{"measures": measures, "requirements": standings}); err != nil {
 					return err
 				}
 			} else {
@@ -203,6 +204,12 @@ walk) are played too; --walks 0 leaves them out.`,
 							fmt.Fprintf(out, "    as %s (--missing shows all)\n", what)
 						}
 					}
+				}
+			}
+			if !asJSON {
+				fmt.Fprintln(out, conformance.StandingHead)
+				for _, s := range standings {
+					fmt.Fprintln(out, s)
 				}
 			}
 			low, err := under.Under(measures)
