@@ -115,8 +115,12 @@ func (e *Endpoint) check() error {
 	return nil
 }
 
-// tlsConfig returns the policy for the handshake, with the name to verify.
+// tlsConfig returns the policy for the handshake, with the name to verify. It is the
+// caller's own if nothing is to be filled in.
 func (e *Endpoint) tlsConfig() *transport.TLSConfig {
+	if e.TLSConfig != nil && e.TLSConfig.ServerName != "" && e.TLSConfig.Endpoint != "" {
+		return e.TLSConfig
+	}
 	c := transport.TLSConfig{}
 	if e.TLSConfig != nil {
 		c = *e.TLSConfig

@@ -99,12 +99,11 @@ func (s *Sender) destination(m *Message) (*destination, error) {
 		if e.Session.Data == session.DataAuto {
 			e.Session.Data, d.chunks = session.DataBDAT, true
 		}
-		if e.TLS != TLSNone && (e.TLSConfig == nil || e.TLSConfig.Sessions == nil) {
-			c := transport.TLSConfig{}
-			if e.TLSConfig != nil {
-				c = *e.TLSConfig
+		if e.TLS != TLSNone {
+			c := *e.tlsConfig() // one for all connections
+			if c.Sessions == nil {
+				c.Sessions = &s.sessions
 			}
-			c.Sessions = &s.sessions
 			e.TLSConfig = &c
 		}
 		if s.MaxMessages == 1 {

@@ -135,7 +135,7 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	}
 	e.TLS = map[string]parley.TLSMode{"none": parley.TLSNone, "starttls": parley.TLSStartTLS, "implicit": parley.TLSImplicit}[f.tls]
 	e.TLSConfig = &transport.TLSConfig{
-		ServerName: host, InsecureSkipVerify: f.insecure, Engine: f.tlsEngine, Engines: []transport.TLSEngine{utls.Engine{}},
+		ServerName: host, Endpoint: f.addr, InsecureSkipVerify: f.insecure, Engine: f.tlsEngine, Engines: []transport.TLSEngine{utls.Engine{}},
 	}
 	if f.ca != "" {
 		if e.TLSConfig.ExtraRootCAs, err = certfile.LoadCAFile(f.ca); err != nil {
