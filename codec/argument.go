@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"net/netip"
 	"strconv"
 	"unicode/utf8"
 )
@@ -173,6 +174,9 @@ func checkName(name string) *ArgumentError {
 		if i == 1 || i+1 != len(name) || name[i] != ']' {
 			return wrongOctet(what, name, i, "an address literal in brackets and nothing else", "RFC 5321 §4.1.3")
 		}
+		if addr, err := netip.ParseAddr(name[1:i]); err == nil && addr.Is6() {
+			return wrong(what, "an IPv6 address without its tag", "IPv6: in front of the address", "RFC 5321 §4.1.3")
+		}
 		return nil
 	}
 	label := 0
@@ -189,6 +193,9 @@ func checkName(name string) *ArgumentError {
 		if i-label >= maxLabel {
 			return wrongOctet(what, name, i, "at most 63 octets in a label", "RFC 1035 §2.3.4")
 		}
+	}
+	if label == 0 && name != "localhost" {
+		return wrong(what, "one label", "a fully-qualified name, or an address literal", rfc)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func appendString(dst []byte, verb, arg string, utf8 bool, param string) ([]byte
 // AppendLine appends a command line of the caller's own, without CRLF. It may hold
 // printable characters, UTF-8 included, and be as long as the longest command that
 // extensions allow. DATA, BDAT, STARTTLS and AUTH change what the octets behind them
-// mean and are refused.
+// mean, EHLO, HELO and LHLO what is offered: they are refused.
 func AppendLine(dst []byte, line string) ([]byte, error) {
 	const what = "command line"
 	if line == "" {
@@ -155,7 +155,7 @@ func AppendLine(dst []byte, line string) ([]byte, error) {
 		return dst, wrong(what, octets(size), "at most "+strconv.Itoa(mostMail), "RFC 5321 §4.5.3.1.4")
 	}
 	verb, _, _ := strings.Cut(line, " ")
-	for _, own := range [...]string{"DATA", "BDAT", "STARTTLS", "AUTH"} {
+	for _, own := range [...]string{"DATA", "BDAT", "STARTTLS", "AUTH", "EHLO", "HELO", "LHLO"} {
 		if strings.EqualFold(verb, own) {
 			return dst, wrong(what, own, "commands that change the stream are not sent as a line", "")
 		}

@@ -374,6 +374,9 @@ func (p *pathParser) addressLiteral(text string, offset int) (string, error) {
 		}
 		return "[IPv6:" + ip.String() + "]", nil
 	}
+	if ip, err := netip.ParseAddr(inner); err == nil && ip.Is6() {
+		return "", p.fail("address literal", offset+1, "want IPv6: in front of the address (RFC 5321 §4.1.3)")
+	}
 	for i := 0; i < len(tag); i++ {
 		if !isLetDig(tag[i]) && (tag[i] != '-' || i == len(tag)-1) {
 			return "", p.fail("address literal", offset+1+i, "want a tag of letters, digits and hyphens (RFC 5321 §4.1.3)")
