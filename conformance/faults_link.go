@@ -47,6 +47,12 @@ var linkFaults = []namedFault{
 		}
 	}}},
 
+	{"tls-or-nothing", "gives up where TLS was only wished for", fault{config: func(c *session.Config) {
+		if c.StartTLS == session.StartTLSIfOffered {
+			c.StartTLS = session.StartTLSOrNothing
+		}
+	}}},
+
 	// AUTH.
 	{"auth-unasked", "says AUTH with whatever mechanism it likes", fault{reply: assume("AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 EXTERNAL")}},
 	{"auth-in-transaction", "says AUTH behind MAIL", fault{sent: replace(`^RCPT [^\r]*`, "AUTH PLAIN")}},
@@ -85,6 +91,8 @@ var linkFaults = []namedFault{
 		return r
 	}}},
 	{"another-in-clear", "tries another mechanism in clear where encryption is wanted", fault{reply: recodeIf("538", "504")}},
+	{"weak-is-wrong", "takes a mechanism that is too weak for a password that is wrong", fault{reply: recodeIf("534", "535")}},
+	{"later-is-never", "takes a server that cannot look a password up now for one that refuses it", fault{reply: recodeIf("454", "554")}},
 	{"auth-is-auth", "does not know AUTH= for AUTH", fault{reply: func(f *faulty, r []byte) []byte {
 		return ehloLines(f, r, func(_ int, line []byte) []byte {
 			if bytes.HasPrefix(line, []byte("250-AUTH=")) {
@@ -127,6 +135,7 @@ var linkFaults = []namedFault{
 	{"could-not-bind", "says that it cannot bind to the channel although it can", fault{sent: responses(func(_ *faulty, m []byte) []byte {
 		return regexp.MustCompile(`^y,`).ReplaceAll(m, []byte("n,"))
 	})}},
+	{"unbound-plus", "names -PLUS on a link that cannot bind", fault{sent: replace(`^AUTH (SCRAM-SHA-256) `, "AUTH $1-PLUS ")}},
 	{"never-binds", "does not bind to the channel", fault{policy: func(p *auth.Policy) { p.NoBinding = true }}},
 	{"binds-to-nothing", "says the same of the channel always", fault{sent: responses(func(_ *faulty, m []byte) []byte {
 		return regexp.MustCompile(`^c=[^,]*`).ReplaceAll(m, []byte("c=biws"))
@@ -147,6 +156,8 @@ var linkFaults = []namedFault{
 		}
 		return nil
 	})}},
+	{"never-prepared", "sends names as they are", fault{policy: func(p *auth.Policy) { p.Raw = true }}},
+	{"retired-unasked", "uses retired mechanisms where nothing else is offered", fault{policy: func(p *auth.Policy) { p.Legacy = true }}},
 	{"anonymous-unasked", "is anonymous where that is offered", fault{policy: func(p *auth.Policy) {
 		if !slices.Contains(p.Mechanisms, "ANONYMOUS") {
 			p.Mechanisms = append(p.Mechanisms, "ANONYMOUS", "PLAIN")
