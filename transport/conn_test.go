@@ -253,3 +253,27 @@ func TestUnwrapEnds(t *testing.T) {
 		t.Error("something else")
 	}
 }
+
+// Close says close_notify before the connection ends (RFC 8446 §6.1): the server can tell
+// the end from a cut.
+func TestCloseNotify(t *testing.T) {
+	eachRun(t, func(t *testing.T, r run) {
+		a, b := mem.Pipe(mem.Options{})
+		defer b.Close()
+		end := make(chan error, 1)
+		go func() {
+			_, err := tls.Server(b, server()).Read(make([]byte, 1))
+			end <- err
+		}()
+		l := transport.New(a)
+		if _, err := l.StartTLS(t.Context(), r.config(transport.TLSConfig{})); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-end; err != io.EOF {
+			t.Errorf("the server sees %v, want EOF behind close_notify", err)
+		}
+	})
+}

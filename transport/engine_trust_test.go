@@ -99,6 +99,21 @@ func TestFaultyCertificates(t *testing.T) {
 	})
 }
 
+// A wildcard stands for one label, no more and no less, and not in the place of an address.
+func TestWildcards(t *testing.T) {
+	wild := with(issue(t, certs.Options{Hosts: []string{"*.example"}}))
+	eachRun(t, func(t *testing.T, r run) {
+		if _, s := r.connect(t, r.config(transport.TLSConfig{ServerName: "MX.example"}), server(wild)); !s.Verified {
+			t.Errorf("%v", s)
+		}
+		for _, name := range []string{"a.mx.example", "example", "mx.example.net", "192.0.2.1"} {
+			if e := r.fail(t, r.config(transport.TLSConfig{ServerName: name}), server(wild)); e.Reason != transport.ReasonWrongName {
+				t.Errorf("%s: %v", name, e)
+			}
+		}
+	})
+}
+
 // Extra roots stand beside the others, alone too.
 func TestExtraRoots(t *testing.T) {
 	other := newAuthority()

@@ -3,12 +3,14 @@ package proxy_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 
 	"github.com/parley-mail/parley/internal/certs"
+	"github.com/parley-mail/parley/transport"
 	"github.com/parley-mail/parley/transport/proxy"
 )
 
@@ -204,4 +206,37 @@ func TestHTTPSProxy(t *testing.T) {
 	nothing := func(context.Context, net.Conn) (net.Conn, error) { return nil, nil }
 	_, err = dial(proxy.Tunnel{Addr: "p", TLS: nothing}, &script{})
 	wantError(t, err, proxy.Error{Op: proxy.OpTLS, Reason: proxy.ReasonTLS})
+}
+
+// TestTargetIsVerified: inside a tunnel the certificate must be the target's. The proxy's
+// own, from the same authority, does not do.
+func TestTargetIsVerified(t *testing.T) {
+	ca, err := certs.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ok := range map[string]bool{"mx.example": true, "proxy.example": false} {
+		cert, err := ca.Issue(certs.Options{Hosts: []string{name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := listen(t, func(nc net.Conn) {
+			buf := make([]byte, 4096)
+			if _, err := nc.Read(buf); err != nil {
+				return
+			}
+			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\n\r\n")
+			_ = tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}}).Handshake()
+		})
+		nc, err := dial(proxy.Tunnel{Addr: p.Addr}, proxy.Chain(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := transport.New(nc)
+		s, err := link.StartTLS(t.Context(), &transport.TLSConfig{ServerName: "mx.example", RootCAs: ca.Pool()})
+		if (err == nil) != ok || s.Verified != ok || !ok && !errors.Is(err, transport.ReasonWrongName) {
+			t.Errorf("certificate for %s: %v, %v", name, s, err)
+		}
+		link.Close()
+	}
 }
