@@ -73,6 +73,7 @@ func compare(ctx context.Context, args []string) error {
 	clients := f.String("client", "", "clients, with commas between; empty: all")
 	seconds := f.Float64("seconds", 0.35, "how long a run is meant to take")
 	f.IntVar(&c.Messages, "messages", 0, "messages of each run; 0: as many as take that long")
+	f.BoolVar(&c.Smoke, "smoke", false, "everything small, to see that it works: the figures mean nothing")
 	f.StringVar(&c.Parley, "parley", "", "the command; empty: built from this checkout")
 	f.StringVar(&c.Out, "out", "results", "directory of the results")
 	if err := f.Parse(args); err != nil {

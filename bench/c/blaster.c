@@ -416,7 +416,7 @@ int main(int argc, char **argv)
 	if (!reconnect)
 		for (int i = 0; i < sessions; i++)
 			fds[i] = open_session();
-	send_load(fds, 4L * sessions);
+	send_load(fds, (size < 1 << 20 ? 4L : 1L) * sessions);
 
 	getrusage(RUSAGE_SELF, &before_use);
 	double start = now();

@@ -12,8 +12,10 @@ import (
 
 // goMail is github.com/wneessen/go-mail, which composes what it sends.
 type goMail struct {
-	c   *gomail.Client
-	msg *gomail.Msg
+	c    *gomail.Client
+	load *load.Load
+	text string
+	msg  *gomail.Msg // made when the first is sent
 }
 
 func newGoMail(l *load.Load, content []byte) (load.Opener, error) { return goMailWith(l, content) }
@@ -48,20 +50,29 @@ func goMailWith(l *load.Load, content []byte, more ...gomail.Option) (load.Opene
 		if err := c.DialWithContext(context.Background()); err != nil {
 			return nil, err
 		}
-		m := gomail.NewMsg(gomail.WithEncoding(gomail.NoEncoding))
-		if err := m.From(l.Sender()); err != nil {
-			return nil, err
-		}
-		if err := m.Bcc(l.Recipients()...); err != nil { // so that a hundred do not make the message longer
-			return nil, err
-		}
-		m.Subject("a message to be measured")
-		m.SetBodyString(gomail.TypeTextPlain, text)
-		return &goMail{c, m}, nil
+		return &goMail{c: c, load: l, text: text}, nil
 	}, nil
 }
 
+func (s *goMail) compose() error {
+	s.msg = gomail.NewMsg(gomail.WithEncoding(gomail.NoEncoding))
+	if err := s.msg.From(s.load.Sender()); err != nil {
+		return err
+	}
+	if err := s.msg.Bcc(s.load.Recipients()...); err != nil { // so that a hundred do not make the message longer
+		return err
+	}
+	s.msg.Subject("a message to be measured")
+	s.msg.SetBodyString(gomail.TypeTextPlain, s.text)
+	return nil
+}
+
 func (s *goMail) Send(n int) error {
+	if s.msg == nil {
+		if err := s.compose(); err != nil {
+			return err
+		}
+	}
 	for range n {
 		if err := s.c.Send(s.msg); err != nil {
 			return err

@@ -5,14 +5,17 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
 )
 
 // Modes of a dialogue.
@@ -108,18 +111,23 @@ func (l *Load) Content() ([]byte, error) {
 
 // Text is a message of so many octets, at least 64, in lines such as people write.
 func Text(size int) []byte {
+	var b bytes.Buffer
+	WriteText(&b, size) // a buffer takes everything
+	return b.Bytes()
+}
+
+// WriteText writes what Text returns, piece by piece.
+func WriteText(w io.Writer, size int) error {
 	const head = "Subject: a message to be measured\r\n\r\n"
 	const line = "A line of text as people write them; seventy-odd octets, with its end\r\n"
-	size = max(size, 64)
-	b := make([]byte, 0, size+len(line))
-	for b = append(b, head...); len(b) < size; {
-		b = append(b, line...)
+	out := bufio.NewWriter(w)
+	out.WriteString(head)
+	left := max(size, 64) - len(head)
+	for ; left >= 2*len(line); left -= len(line) {
+		out.WriteString(line)
 	}
-	b = b[:size-2]
-	for i := len(b) - 1; b[i] == '\r' || b[i] == '\n'; i-- { // the cut is within a line end
-		b[i] = 'x'
-	}
-	return append(b, '\r', '\n')
+	out.WriteString(strings.Repeat("x", left-len("\r\n")) + "\r\n")
+	return out.Flush()
 }
 
 // Sender and Recipients are the envelope.

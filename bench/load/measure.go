@@ -68,7 +68,11 @@ func keep(l *Load, open Opener) (*Result, error) {
 		}
 		sessions[i] = s
 	}
-	err := each(l.Sessions, func(i int) error { return sessions[i].Send(4) })
+	warm := 4
+	if l.Size >= 1<<20 {
+		warm = 1
+	}
+	err := each(l.Sessions, func(i int) error { return sessions[i].Send(warm) })
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ def send(n, kept):
 
 
 kept = None if a.reconnect else connect()
-send(4, kept)
+send(4 if a.size < 1 << 20 else 1, kept)
 before, start = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
 send(a.messages, kept)
 took, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_SELF)

@@ -33,6 +33,7 @@ type Config struct {
 	Parley     string        // the command; "": built from the module beside
 	Components bool          // time the parts too
 	Syscalls   bool          // count system calls too
+	Smoke      bool          // everything small, to see that it works: the figures mean nothing
 	Out        string        // directory of the results
 	Source     Source
 	Log        io.Writer
@@ -75,9 +76,14 @@ func Compare(ctx context.Context, c Config) (string, error) {
 	defer results.f.Close()
 	h := &harness{Config: c, kit: k, results: results, cpus: processors()}
 	for _, w := range picked {
+		if c.Smoke {
+			w.shrink()
+		}
+		began := time.Now()
 		if err := h.workload(ctx, w); err != nil {
 			return name, fmt.Errorf("%s: %w", w.name, err)
 		}
+		fmt.Fprintf(c.Log, "%s took %s\n", w.name, time.Since(began).Round(time.Second))
 	}
 	if c.Components {
 		if err := h.components(ctx); err != nil {
@@ -112,7 +118,7 @@ func pick(names []string) ([]workload, error) {
 func (h *harness) cpu(p place) (client, server int) {
 	n := len(h.cpus)
 	switch {
-	case n == 0 || p == anywhere:
+	case n == 0 || p == anywhere || h.Smoke:
 		return -1, -1
 	case p == together || n == 1:
 		return h.cpus[n-1], h.cpus[n-1]
@@ -125,6 +131,7 @@ func (h *harness) cpu(p place) (client, server int) {
 type target struct {
 	variant
 	messages int
+	start    *Sample // what starting it costs, with a message for each session; nil: not known apart
 }
 
 func (h *harness) workload(ctx context.Context, w workload) error {
@@ -162,7 +169,7 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 		if len(h.Clients) > 0 && !slices.Contains(h.Clients, v.client) {
 			continue
 		}
-		n, err := h.calibrate(ctx, w, v, s, client)
+		t, err := h.calibrate(ctx, w, v, s, client)
 		if err != nil {
 			fmt.Fprintf(h.Log, "%s %s %s: %v\n", w.name, v.client, v.name(), err)
 			if err := h.results.add(Sample{Workload: w.name, Client: v.client, Mode: v.name(), Failed: err.Error()}); err != nil {
@@ -170,12 +177,15 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 			}
 			continue
 		}
-		targets = append(targets, target{v, n})
+		targets = append(targets, *t)
 	}
 	for round := 1; round <= rounds; round++ {
 		rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 		for _, t := range targets {
 			sample, err := h.run(ctx, w, t.variant, t.messages, s, client)
+			if err == nil && t.start != nil {
+				err = sample.less(t.start)
+			}
 			if err != nil {
 				sample = &Sample{Failed: err.Error()}
 			}
@@ -201,14 +211,35 @@ func (h *harness) log(s *Sample) {
 	}
 }
 
-// calibrate finds how many messages take about the time that is asked for.
-func (h *harness) calibrate(ctx context.Context, w workload, v variant, s *sinkProcess, cpu int) (int, error) {
+// calibrate finds how many messages take about the time that is asked for, and what the
+// start of a client that does not measure itself costs.
+func (h *harness) calibrate(ctx context.Context, w workload, v variant, s *sinkProcess, cpu int) (*target, error) {
+	t := &target{variant: v, messages: h.Messages}
 	if w.load.Hold {
-		return 1, nil
+		t.messages = 1
+		return t, nil
 	}
-	if h.Messages > 0 {
-		return h.Messages, nil
+	if !tells(v.client) && !w.load.Reconnect {
+		start, err := h.run(ctx, w, v, w.load.Sessions, s, cpu)
+		if err != nil {
+			return nil, err
+		}
+		t.start = start
 	}
+	if t.messages == 0 {
+		n, err := h.enough(ctx, w, v, s, cpu)
+		if err != nil {
+			return nil, err
+		}
+		t.messages = n
+	}
+	if t.start != nil {
+		t.messages += w.load.Sessions
+	}
+	return t, nil
+}
+
+func (h *harness) enough(ctx context.Context, w workload, v variant, s *sinkProcess, cpu int) (int, error) {
 	want := h.Target.Seconds()
 	if w.factor > 0 {
 		want *= w.factor
@@ -234,7 +265,7 @@ func (h *harness) run(ctx context.Context, w workload, v variant, messages int, 
 	l.Messages, l.Mode, l.Inflight, l.Resume = messages, v.mode, max(1, v.inflight), v.resume
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd, tells, err := h.command(ctx, v, &l)
+	cmd, err := h.command(ctx, v, &l)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +291,7 @@ func (h *harness) run(ctx context.Context, w workload, v variant, messages int, 
 	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		sample.User, sample.Sys, sample.MaxRSS = seconds(use.Utime), seconds(use.Stime), int64(use.Maxrss)
 	}
-	if tells {
+	if tells(v.client) {
 		var r load.Result
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 			return nil, fmt.Errorf("%w in %q", err, clip(out.Bytes()))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,11 +48,25 @@ func newKit(ctx context.Context, dir, parley string, src Source) (*kit, error) {
 		return look("python3")
 	})
 	for _, size := range []int{small, large, huge} {
-		if err := os.WriteFile(k.body(size), load.Text(size), 0o644); err != nil {
+		if err := writeBody(k.body(size), size); err != nil {
 			return nil, err
 		}
 	}
 	return k, nil
+}
+
+// writeBody takes care not to make this program large: a child's peak of memory begins
+// with that of its parent.
+func writeBody(name string, size int) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := load.WriteText(f, size); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (k *kit) provide(client string, find func() (string, error)) {
@@ -110,33 +125,37 @@ func output(cmd *exec.Cmd) error {
 	return nil
 }
 
-// command is how a client is given a load, and whether it prints what that cost.
-func (k *kit) command(ctx context.Context, v variant, l *load.Load) (cmd *exec.Cmd, tells bool, err error) {
+// tells is whether a client prints what sending has cost. For the others the start of
+// the program and of the session is measured apart, and taken off.
+func tells(client string) bool { return client != "smtp-source" && client != "curl" }
+
+// command is how a client is given a load.
+func (k *kit) command(ctx context.Context, v variant, l *load.Load) (*exec.Cmd, error) {
 	if why, ok := k.missing[v.client]; ok {
-		return nil, false, errors.New(why)
+		return nil, errors.New(why)
 	}
-	tells = true
-	switch program := k.have[v.client]; v.client {
+	program, args := k.have[v.client], l.Args()
+	switch v.client {
 	case "blaster-c":
-		cmd = exec.CommandContext(ctx, program, l.Args()...)
 	case "parley":
-		cmd = exec.CommandContext(ctx, program, append(append([]string{"bench"}, l.Args()...), v.flags...)...)
+		args = slices.Concat([]string{"bench"}, args, v.flags)
 	case "smtplib":
-		cmd = exec.CommandContext(ctx, program, append([]string{k.script()}, l.Args()...)...)
+		args = slices.Concat([]string{k.script()}, args)
 	case "smtp-source":
-		cmd, tells = exec.CommandContext(ctx, program, smtpSource(l)...), false
+		args = smtpSource(l)
 	case "curl":
 		config := filepath.Join(k.dir, "curl.conf")
 		if err := os.WriteFile(config, curlConfig(l), 0o644); err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		cmd, tells = exec.CommandContext(ctx, program, "-q", "-s", "-S", "-K", config), false
+		args = []string{"-q", "-s", "-S", "-K", config}
 	default:
-		cmd = exec.CommandContext(ctx, k.self, append([]string{"client", v.client}, l.Args()...)...)
+		program, args = k.self, slices.Concat([]string{"client", v.client}, args)
 	}
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), v.env...)
 	cmd.WaitDelay = time.Second
-	return cmd, tells, nil
+	return cmd, nil
 }
 
 func smtpSource(l *load.Load) []string {

@@ -3,6 +3,7 @@ package run
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,19 @@ type Sample struct {
 
 // Key is what tells the clients of a workload apart.
 func (s *Sample) Key() string { return s.Client + " " + s.Mode }
+
+// less takes off what another run has cost. It fails if nothing would be left.
+func (s *Sample) less(start *Sample) error {
+	n, k := float64(s.Messages), float64(start.Messages)
+	if n <= k || s.Seconds <= start.Seconds {
+		return errors.New("the start took longer than the run")
+	}
+	s.Turns = (s.Turns*n - start.Turns*k) / (n - k)
+	s.Messages -= start.Messages
+	s.Seconds -= start.Seconds
+	s.User, s.Sys, s.SinkCPU = max(s.User-start.User, 0), max(s.Sys-start.Sys, 0), max(s.SinkCPU-start.SinkCPU, 0)
+	return nil
+}
 
 // Results is a whole comparison.
 type Results struct {

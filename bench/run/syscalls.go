@@ -88,7 +88,7 @@ func (h *harness) difference(ctx context.Context, perf string, v variant, l load
 func (h *harness) count(ctx context.Context, perf string, v variant, l *load.Load, cpu int) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	inner, _, err := h.command(ctx, v, l)
+	inner, err := h.command(ctx, v, l)
 	if err != nil {
 		return 0, err
 	}

@@ -171,7 +171,7 @@ func workloads() []workload {
 		{
 			name: "w7-100", title: "a round trip of 20 ms, 100 recipients", place: anywhere, rtt: 20 * time.Millisecond, rounds: 3, factor: 3,
 			load:     with(func(l *load.Load) { l.Rcpts = 100 }),
-			variants: slices.Concat(only(ours, "parley"), far, fewPeers),
+			variants: slices.Concat(bulk("parley"), far, only(peers, "mox")),
 		},
 		{
 			name: "w8", title: "10,000 idle sessions", load: with(func(l *load.Load) { l.Hold, l.Sessions = true, 10000 }), place: anywhere, rounds: 1,
@@ -187,7 +187,7 @@ func workloads() []workload {
 	for _, ms := range []int{1, 5, 50} { // 20 is w7
 		all = append(all, workload{
 			name: fmt.Sprintf("rtt-%d", ms), title: fmt.Sprintf("a round trip of %d ms", ms), load: one, place: anywhere,
-			rtt: time.Duration(ms) * time.Millisecond, rounds: 1, factor: 2, variants: plotted,
+			rtt: time.Duration(ms) * time.Millisecond, rounds: 1, factor: 3, variants: plotted,
 		})
 	}
 	for _, n := range []int{1, 4, 16, 256} { // 64 is w4
@@ -197,6 +197,13 @@ func workloads() []workload {
 		})
 	}
 	return all
+}
+
+// shrink makes a workload as small as it can be.
+func (w *workload) shrink() {
+	w.load.Size = small
+	w.load.Sessions = min(w.load.Sessions, 8)
+	w.rtt = min(w.rtt, time.Millisecond)
 }
 
 // Names are the workloads there are.
