@@ -102,6 +102,9 @@ func shake(ctx context.Context, conn *utls.UConn, h *hello) (err error) {
 		if err := conn.ApplyPreset(h.spec); err != nil {
 			return err
 		}
+		if h.keys != nil {
+			conn.HandshakeState.State13.KeyShareKeys = h.keys
+		}
 		// A hybrid share alone leaves no curve's key behind; the library insists on one.
 		if k := conn.HandshakeState.State13.KeyShareKeys; k != nil && k.Ecdhe == nil {
 			k.Ecdhe = k.MlkemEcdhe

@@ -1,6 +1,9 @@
 package utls
 
 import (
+	"crypto/ecdh"
+	"crypto/mlkem"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"net/netip"
@@ -18,7 +21,10 @@ type hello struct {
 	spec   *utls.ClientHelloSpec // nil: the library's own
 	share  transport.Group       // the curve whose share is in it; 0: none, or not known
 	shares []transport.Group     // all groups with a share; nil: not known
+	keys   *keys                 // of the shares; nil: the library makes them
 }
+
+type keys = utls.KeySharePrivateKeys
 
 // newHello makes a hello as h says. resume is a session that may be offered, or nil.
 func newHello(h *transport.Handshake, resume *remembered) (*hello, error) {
@@ -126,9 +132,15 @@ func custom(h *transport.Handshake, resume *remembered) (*hello, error) {
 	if len(c.NextProtos) > 0 {
 		e = append(e, &utls.ALPNExtension{AlpnProtocols: slices.Clone(c.NextProtos)})
 	}
+	var private *keys
 	e = append(e, &utls.SCTExtension{}, &utls.SupportedVersionsExtension{Versions: newestFirst(h.Versions)})
 	if tls13 {
-		e = append(e, &utls.KeyShareExtension{KeyShares: keyShares(shares)}, &utls.PSKKeyExchangeModesExtension{Modes: []byte{utls.PskModeDHE}})
+		public := keyShares(shares)
+		var err error
+		if private, err = join(public); err != nil {
+			return nil, err
+		}
+		e = append(e, &utls.KeyShareExtension{KeyShares: public}, &utls.PSKKeyExchangeModesExtension{Modes: []byte{utls.PskModeDHE}})
 		if h.Resumes() {
 			e = append(e, &utls.UtlsPreSharedKeyExtension{}) // must be the last (RFC 8446 §4.2.11)
 		}
@@ -145,6 +157,7 @@ func custom(h *transport.Handshake, resume *remembered) (*hello, error) {
 		},
 		share:  classical(shares),
 		shares: shares,
+		keys:   private,
 	}, nil
 }
 
@@ -222,6 +235,29 @@ func keyShares(groups []transport.Group) []utls.KeyShare {
 		out = append(out, utls.KeyShare{Group: utls.CurveID(g)})
 	}
 	return out
+}
+
+// join makes the keys where X25519 has a share beside that of the hybrid, the same one for
+// both, as crypto/tls does: one is cheaper than two. Otherwise it leaves them to the library.
+func join(shares []utls.KeyShare) (*keys, error) {
+	at := func(g transport.Group) int {
+		return slices.IndexFunc(shares, func(s utls.KeyShare) bool { return s.Group == utls.CurveID(g) })
+	}
+	curve, hybrid := at(transport.X25519), at(transport.X25519MLKEM768)
+	if curve < 0 || hybrid < 0 {
+		return nil, nil
+	}
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	kem, err := mlkem.GenerateKey768()
+	if err != nil {
+		return nil, err
+	}
+	shares[curve].Data = key.PublicKey().Bytes()
+	shares[hybrid].Data = append(kem.EncapsulationKey().Bytes(), shares[curve].Data...)
+	return &keys{Ecdhe: key, Mlkem: kem, MlkemEcdhe: key}, nil
 }
 
 func suites(h *transport.Handshake, old, tls13 bool) []uint16 {
