@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 GO      ?= go
 T       ?= 60s
 COVER   ?= 95
+ROUNDS  ?= 7
 BIN     := $(CURDIR)/.bin
 CACHE   := $(CURDIR)/.cache
 
@@ -96,8 +97,12 @@ conformance: ## the scenarios against this engine, with the coverage they reach
 	GOWORK=off $(GO) run ./cmd/parley conform coverage
 
 .PHONY: bench
-bench: ## benchmarks of every module, six runs each, summed up by benchstat
-bench: $(BIN)/.tools
+bench: ## every client against the limit, then docs/performance.md; a quarter of an hour, on a quiet machine
+	cd bench && $(GO) run . compare --rounds $(ROUNDS) && $(GO) run . report
+
+.PHONY: bench-parts
+bench-parts: ## benchmarks of every module, six runs each, summed up by benchstat
+bench-parts: $(BIN)/.tools
 	@mkdir -p $(CACHE)
 	@: > $(CACHE)/bench.txt
 	$(call each,$(GO) test -run "^$$" -bench . -benchmem -count 6 ./... | tee -a $(CACHE)/bench.txt)
