@@ -1,7 +1,9 @@
 package parley_test
 
 import (
+	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -73,6 +75,36 @@ func TestConnDelivers(t *testing.T) {
 						t.Errorf("%v: Quit: %v", mode, err)
 					}
 				}
+			}
+		}
+	}
+}
+
+// The certificate is held against the host the caller named. What the server calls itself
+// in the greeting and in the reply to EHLO has no say (RFC 3207 §4.1).
+func TestNameIsTheCallers(t *testing.T) {
+	for host, greeting := range map[string]string{"localhost": "mx.example", "mx.example": "localhost"} {
+		peer := smtptest.Server(t, func(s *sink.Server) { s.Name = greeting }) // its certificate is for localhost
+		for _, mode := range []parley.TLSMode{parley.TLSStartTLS, parley.TLSImplicit} {
+			address := peer.Addr
+			if mode == parley.TLSImplicit {
+				address = peer.TLSAddr
+			}
+			c, err := parley.Dial(t.Context(), &parley.Endpoint{
+				Address: host + ":25", TLS: mode, TLSConfig: &transport.TLSConfig{RootCAs: peer.Roots},
+				Dialer: dialFunc(func() net.Conn {
+					nc, err := net.Dial("tcp", address)
+					if err != nil {
+						t.Error(err)
+					}
+					return nc
+				}),
+			})
+			if host == "localhost" && (err != nil || !c.Security().Verified) || host != "localhost" && !errors.Is(err, transport.ReasonWrongName) {
+				t.Errorf("%v, a server at %s that calls itself %s: %v", mode, host, greeting, err)
+			}
+			if c != nil {
+				c.Close()
 			}
 		}
 	}
