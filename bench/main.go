@@ -5,7 +5,7 @@
 //	go run . compare --workload w1,w7 --rounds 2 --seconds 0.1
 //	go run . report                          writes docs/performance.md from the last comparison
 //	go run . client NAME --addr HOST:PORT …  one client alone, with the flags of `parley bench`
-//	go run . sink --listen 127.0.0.1:2525    the server alone
+//	go run . sink --listen 127.0.0.1:2525    the server alone; a line on its input asks for what it has counted, the end of it ends it
 //	go run . components                      the parts of the engine without a network
 package main
 

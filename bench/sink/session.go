@@ -10,7 +10,7 @@ import (
 // A buffer starts small, so that ten thousand idle sessions cost little, and grows to
 // hold what a client sends ahead.
 const (
-	smallBuffer = 4 << 10
+	smallBuffer = 16 << 10
 	largeBuffer = 256 << 10
 )
 
@@ -50,7 +50,7 @@ func (s *session) line() ([]byte, bool) {
 			s.r += i + 1
 			return line, true
 		}
-		if s.fill() != nil {
+		if s.flush() != nil || s.fill() != nil {
 			return nil, false
 		}
 	}
@@ -58,9 +58,6 @@ func (s *session) line() ([]byte, bool) {
 
 // fill waits for more.
 func (s *session) fill() error {
-	if err := s.flush(); err != nil {
-		return err
-	}
 	if s.r > 0 {
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
@@ -164,7 +161,7 @@ func (s *session) data() bool {
 			s.octets.Add(int64(rest))
 			s.r += rest
 		}
-		if s.fill() != nil {
+		if s.flush() != nil || s.fill() != nil {
 			return false
 		}
 	}
@@ -191,7 +188,8 @@ func endOfData(b []byte, start bool) (end, rest int) {
 	}
 }
 
-// chunk skips what BDAT announces.
+// chunk skips what BDAT announces. The replies to what came before it wait until it is
+// there: the client does not wait for them, so to send them would be no turn.
 func (s *session) chunk(line []byte) bool {
 	size, last := line[len("BDAT"):], false
 	size = bytes.TrimSpace(size)
