@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -94,6 +95,7 @@ var mailFaults = []namedFault{
 		})
 	}}},
 	{"quote-everything", "quotes every local part", fault{sent: replace(`TO:<([^">@]+)@`, `TO:<"$1"@`)}},
+	{"quoted-nothing", "leaves out what stands in quotes", fault{sent: replace(`TO:<"[^"]*"@`, `TO:<""@`)}},
 	{"source-routes", "writes a route in front of the address", fault{sent: replace(`TO:<([^>]*)>`, "TO:<@r.example:$1>")}},
 	{"host-numbers", "writes an address literal as a number", fault{sent: replace(`@\[192\.0\.2\.1\]`, "@#3221225985")}},
 	{"postmaster-needs-domain", "puts a domain behind Postmaster", fault{sent: replace(`(?i)TO:<postmaster>`, "TO:<Postmaster@localhost>")}},
@@ -146,6 +148,18 @@ var mailFaults = []namedFault{
 	{"first-recipient-only", "lets what answers the content count for one recipient", fault{outcome: func(_ *faulty, _ *session.Transaction, i int, o session.Outcome) session.Outcome {
 		if i > 0 && o.Command == fsm.EndOfData {
 			return session.Outcome{}
+		}
+		return o
+	}}},
+	{"accepted-by-rcpt-at-the-end", "says accepted because RCPT was, although the content was refused", fault{outcome: func(_ *faulty, _ *session.Transaction, _ int, o session.Outcome) session.Outcome {
+		if o.Status == session.Refused && o.Command == fsm.EndOfData {
+			o.Status = session.Accepted
+		}
+		return o
+	}}},
+	{"lost-is-refused-when-idle", "lets the end of a session that has no work decide about a message", fault{reply: same, outcome: func(f *faulty, _ *session.Transaction, _ int, o session.Outcome) session.Outcome {
+		if o.Status == session.Accepted && errors.Is(f.Err(), session.ErrTransport) {
+			o.Status = session.Unknown
 		}
 		return o
 	}}},
