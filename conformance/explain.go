@@ -49,12 +49,16 @@ func Explain(cases []*Case, id string) (string, bool) {
 	return b.String(), b.Len() > 0
 }
 
-func (r Requirement) explain(b *strings.Builder) {
-	where := r.RFC
-	if r.Section != "" {
-		where += " §" + r.Section
+// where names the document and its section.
+func (r Requirement) where() string {
+	if r.Section == "" {
+		return r.RFC
 	}
-	fmt.Fprintf(b, "%s, %s, %s: %s\n  %s\n", r.ID, r.Level, where, r.Layer, r.Text)
+	return r.RFC + " §" + r.Section
+}
+
+func (r Requirement) explain(b *strings.Builder) {
+	fmt.Fprintf(b, "%s, %s, %s: %s\n  %s\n", r.ID, r.Level, r.where(), r.Layer, r.Text)
 	if r.Observe != "" {
 		fmt.Fprintf(b, "  seen by: %s\n", r.Observe)
 	}

@@ -15,7 +15,7 @@ func TestSuite(t *testing.T) {
 	for i, c := range cases {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
-			some := (raceEnabled || testing.Short()) && i%8 > 0
+			some := (raceEnabled || testing.Short()) && i%32 > 0
 			o := conformance.Run(c, conformance.Options{Sweeps: !some})
 			if o.Verdict.Finding() || o.Verdict == conformance.Inconclusive {
 				t.Errorf("%s", o.Report())
