@@ -85,6 +85,11 @@ func makeTarget(host, port string) (target, error) {
 		return target{}, fmt.Errorf("port %+.20q is not a number from 1 to 65535", port)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
+		if zone := ip.Zone(); zone != "" {
+			if err := checkHost(zone); err != nil {
+				return target{}, fmt.Errorf("zone: %w", err)
+			}
+		}
 		ip = ip.Unmap()
 		return target{host: ip.String(), ip: ip, port: uint16(n)}, nil
 	}

@@ -136,6 +136,7 @@ func adapt(h *transport.Handshake, spec *utls.ClientHelloSpec) (*hello, error) {
 		spec.Extensions = slices.DeleteFunc(spec.Extensions, only13)
 		l.shares, l.share = nil, 0
 	}
+	dropStrays(spec, l)
 	withholdHybrid(spec, l.shares)
 	if !alpn && len(c.NextProtos) > 0 {
 		spec.Extensions = slices.Insert(spec.Extensions, 0, utls.TLSExtension(&utls.ALPNExtension{AlpnProtocols: slices.Clone(c.NextProtos)}))
@@ -168,6 +169,26 @@ func usableShares(c *transport.TLSConfig, in []utls.KeyShare) (out []utls.KeySha
 		}
 	}
 	return append(out, keyShares(groups)...), groups
+}
+
+// dropStrays takes out the shares of groups that are not offered, which a server must not
+// find (RFC 8446 §4.2.8). A random hello may come with one.
+func dropStrays(spec *utls.ClientHelloSpec, l *hello) {
+	var groups []utls.CurveID
+	for _, e := range spec.Extensions {
+		if e, ok := e.(*utls.SupportedCurvesExtension); ok {
+			groups = e.Curves
+		}
+	}
+	for _, e := range spec.Extensions {
+		if e, ok := e.(*utls.KeyShareExtension); ok {
+			e.KeyShares = slices.DeleteFunc(e.KeyShares, func(s utls.KeyShare) bool {
+				return !grease(uint16(s.Group)) && !slices.Contains(groups, s.Group)
+			})
+		}
+	}
+	l.shares = slices.DeleteFunc(l.shares, func(g transport.Group) bool { return !slices.Contains(groups, utls.CurveID(g)) })
+	l.share = classical(l.shares)
 }
 
 // withholdHybrid takes the hybrid out of the groups that are offered when there is

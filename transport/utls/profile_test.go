@@ -71,6 +71,21 @@ func TestProfiles(t *testing.T) {
 	})
 }
 
+// No hello has a share of a group that it does not offer (RFC 8446 §4.2.8); servers refuse it.
+func TestSharesAreOffered(t *testing.T) {
+	profiles := slices.Concat(slices.Repeat([]string{"randomized"}, 100), utls.Profiles())
+	for _, profile := range profiles {
+		l, _ := connect(t, config(transport.TLSConfig{ClientHello: profile}), server())
+		for _, hello := range l.Hellos(t) {
+			for _, g := range hello.KeyShares {
+				if !slices.Contains(hello.Groups, g) {
+					t.Errorf("%s: a share of %v, offered are %v", profile, g, hello.Groups)
+				}
+			}
+		}
+	}
+}
+
 // The least version is kept although the profile offers older ones.
 func TestProfilesKeepTheLeastVersion(t *testing.T) {
 	for _, profile := range []string{"golang", "chrome", "chrome-100", "firefox", "safari", "ios", "qq"} {
