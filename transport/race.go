@@ -204,9 +204,15 @@ func (d *TCPDialer) dialAddress(ctx context.Context, a, local netip.AddrPort, ti
 		}
 		local = netip.AddrPortFrom(any, local.Port())
 	}
-	tc, err := nd.DialTCP(ctx, "tcp", local, a)
+	var nc net.Conn
+	var err error
+	if local.IsValid() {
+		nc, err = nd.DialTCP(ctx, "tcp", local, a)
+	} else { // DialTCP would bind all the same
+		nc, err = nd.DialContext(ctx, "tcp", a.String())
+	}
 	if err == nil {
-		return tc, nil
+		return nc, nil
 	}
 	if local.Addr().IsValid() && local.Addr().Is4() != a.Addr().Is4() && !strings.Contains(err.Error(), "bind") {
 		return nil, fmt.Errorf("bind: local address %v is of another family: %w", local.Addr(), err)
