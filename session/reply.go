@@ -356,8 +356,15 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 	}
 	e := s.failure(ErrRefused, "the server closed the session")
 	e.Reply = clone(r)
-	if cmd.OpensTransaction() && r.Code == 421 {
-		head.tx.ended = false // it was never opened: whatever was sent behind MAIL, nobody got it
+	if r.Code == 421 {
+		// The server does nothing more (RFC 5321 §3.8). A transaction whose MAIL it has not
+		// answered, or has answered so, was never opened: whatever was sent behind it, nobody
+		// got it.
+		for i := range s.flight.n {
+			if p := s.flight.at(i); p.cmd.OpensTransaction() {
+				p.tx.ended = false
+			}
+		}
 	}
 	if cmd == fsm.Rcpt && r.Code == 421 {
 		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
