@@ -38,8 +38,6 @@ func (w *walk) unlawful(p *play) {
 	case 0:
 		w.accident(p)
 		return
-	default:
-		p.deliver(w.malformed(w.reply(p) + "\r\n"))
 	case 1:
 		p.deliver([]byte("421 4.3.2 closing\r\n"))
 	case 2:
@@ -61,6 +59,8 @@ func (w *walk) unlawful(p *play) {
 	case 8: // the client cannot get rid of its answer
 		p.stall([]byte(w.reply(p) + "\r\n"))
 		return
+	default:
+		p.deliver(w.malformed(w.reply(p) + "\r\n"))
 	}
 	p.pump()
 }
