@@ -59,7 +59,7 @@ type Sender struct {
 // Message is one message for a [Sender]: where it goes, and what. It may be used again
 // when its outcome is there, and costs no allocation then; it must not be changed before.
 type Message struct {
-	// Endpoint is the server. Messages whose endpoints have the same [Key] share
+	// Endpoint is the server. It must not be changed once it was used. Messages whose endpoints have the same [Key] share
 	// connections. Its Session.Overlap is how many messages may be in flight on one
 	// connection; they share its fate. Session.Data DataAuto means BDAT where it is
 	// offered: that is one round trip less.
@@ -68,6 +68,8 @@ type Message struct {
 
 	tx     session.Transaction
 	body   io.ReadCloser
+	dest   *destination // that of known
+	known  *Endpoint
 	lane   *lane
 	stage  stage
 	used   bool // the lane had served before

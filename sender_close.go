@@ -50,6 +50,7 @@ func (s *Sender) sweep() {
 		if len(d.lanes) == 0 && len(d.queue) == 0 && d.users == 0 && d.next.Before(now) {
 			if d.turned == "" || now.Sub(d.turnedAt) >= forgetAfter {
 				delete(s.destinations, k)
+				d.gone = true
 			} else {
 				in(forgetAfter - now.Sub(d.turnedAt))
 			}

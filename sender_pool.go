@@ -84,10 +84,15 @@ type destination struct {
 	turnedAt time.Time
 	next     time.Time // when Rate allows the next message
 	users    int       // callers who look for a lane now
+	gone     bool      // nobody used it, and it was forgotten
+	sender   *Sender
 }
 
 // destination returns that of the message. The caller holds the lock.
 func (s *Sender) destination(m *Message) (*destination, error) {
+	if d := m.dest; d != nil && m.known == m.Endpoint && d.sender == s && !d.gone {
+		return d, nil
+	}
 	k, err := m.Endpoint.Key()
 	if err != nil {
 		return nil, err
@@ -95,7 +100,7 @@ func (s *Sender) destination(m *Message) (*destination, error) {
 	d := s.destinations[k]
 	if d == nil {
 		e := *m.Endpoint
-		d = &destination{key: k, endpoint: &e, window: max(1, e.Session.Overlap)}
+		d = &destination{key: k, sender: s, endpoint: &e, window: max(1, e.Session.Overlap)}
 		if e.Session.Data == session.DataAuto {
 			e.Session.Data, d.chunks = session.DataBDAT, true
 		}
@@ -114,6 +119,7 @@ func (s *Sender) destination(m *Message) (*destination, error) {
 		}
 		s.destinations[k] = d
 	}
+	m.dest, m.known = d, m.Endpoint
 	return d, nil
 }
 

@@ -106,8 +106,9 @@ func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 				var n int
 				n, err = c.nc.Write(p[:min(len(p), slice)])
 				total += int64(n)
-				p = p[n:]
-				c.armWrite(c.blockTimeout())
+				if p = p[n:]; len(p) > 0 {
+					c.armWrite(c.blockTimeout())
+				}
 			}
 		}
 	} else {

@@ -21,8 +21,11 @@ import (
 // The zero Path is the null path, written <>.
 type Path struct {
 	text string // canonical; "" for the null path
-	at   int    // index of the @ between local part and domain; len(text) if there is no domain
+	at   int32  // index of the @ between local part and domain; len(text) if there is no domain
+	utf8 bool   // text has characters beyond ASCII
 }
+
+func newPath(text string, at int) Path { return Path{text, int32(at), !isASCII(text)} }
 
 // The size limits of RFC 5321 §4.5.3.1, in octets.
 const (
@@ -66,7 +69,7 @@ func NewPath(local, domain string) (Path, error) {
 		if !strings.EqualFold(local, postmaster) {
 			return Path{}, p.fail("path", len(local), "no domain; only postmaster stands alone (RFC 5321 §4.1.1.3)")
 		}
-		return Path{text: local, at: len(local)}, nil
+		return newPath(local, len(local)), nil
 	}
 	if len(domain) > maxPathInput {
 		return Path{}, p.fail("domain", 0, "over 255 octets (RFC 5321 §4.5.3.1.2)")
@@ -115,7 +118,7 @@ func (p Path) Local() string {
 // Domain returns the domain or address literal in canonical form; "" for the
 // null path and for postmaster alone.
 func (p Path) Domain() string {
-	if p.at >= len(p.text) {
+	if int(p.at) >= len(p.text) {
 		return ""
 	}
 	return p.text[p.at+1:]
@@ -126,7 +129,7 @@ func (p Path) IsNull() bool { return p.text == "" }
 
 // NeedsUTF8 reports whether the path can be sent only under SMTPUTF8
 // (RFC 6531 §3.4).
-func (p Path) NeedsUTF8() bool { return !isASCII(p.text) }
+func (p Path) NeedsUTF8() bool { return p.utf8 }
 
 // pathParser walks in[pos:end].
 type pathParser struct {
@@ -163,7 +166,7 @@ func (p *pathParser) path() (Path, error) {
 		if start == p.end || !strings.EqualFold(p.in[start:p.end], postmaster) {
 			return Path{}, p.fail("path", p.pos, "no @ and domain; only postmaster stands alone (RFC 5321 §4.1.1.3)")
 		}
-		return Path{text: local, at: len(local)}, nil
+		return newPath(local, len(local)), nil
 	}
 	if len(local) > MaxLocalPart {
 		return Path{}, p.fail("local part", start+MaxLocalPart, "over 64 octets (RFC 5321 §4.5.3.1.1)")
@@ -187,7 +190,7 @@ func (p *pathParser) join(local, domain string) (Path, error) {
 	if len(local)+1+len(domain) > MaxPath-2 {
 		return Path{}, p.fail("path", len(p.in), "over 256 octets with its angle brackets (RFC 5321 §4.5.3.1.3)")
 	}
-	return Path{text: local + "@" + domain, at: len(local)}, nil
+	return newPath(local+"@"+domain, len(local)), nil
 }
 
 // sourceRoute skips "@one,@two:" (RFC 5321 appendix C).

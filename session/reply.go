@@ -232,11 +232,11 @@ func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.
 		return
 	}
 	o.reply = tx.save(fsm.Rcpt, r)
-	path := tx.Envelope.Recipients[i].Path
 	if good {
 		o.rcpt = true
 		tx.accepted++
 		if s.wants(events.KindRecipientAccepted) {
+			path := tx.Envelope.Recipients[i].Path
 			s.trace.rcptAccepted = events.RecipientAccepted{Meta: s.meta(tx.id), Index: i, Path: path.String(), Reply: *r}
 			s.publish(&s.trace.rcptAccepted)
 		}
@@ -247,7 +247,7 @@ func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.
 	if tx.required(i) {
 		s.giveUp(tx, &Error{
 			Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Reply: clone(r),
-			Detail: fmt.Sprintf("recipient %s, who is required, was refused", path),
+			Detail: fmt.Sprintf("recipient %s, who is required, was refused", tx.Envelope.Recipients[i].Path),
 		})
 	}
 }
