@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
 )
@@ -210,14 +211,14 @@ func (s *Sender) again(ctx context.Context, m *Message) bool {
 	case ErrTransport, ErrViolation:
 	case ErrCanceled: // a neighbour on the connection gave up
 	case ErrRefused:
-		if e.Reply == nil || e.Reply.Code != 421 && e.Reply.Code != 221 {
+		if e.Reply == nil || e.Reply.Code != 421 && e.Reply.Code != 221 && !usedUp(e) {
 			return false
 		}
 	default:
 		return false
 	}
 	for i := range m.tx.Len() {
-		if m.tx.Status(i) != NotSent {
+		if m.tx.Status(i) != NotSent && !usedUp(e) {
 			return false
 		}
 	}
@@ -235,6 +236,13 @@ func (s *Sender) again(ctx context.Context, m *Message) bool {
 		return false
 	}
 	return true
+}
+
+// usedUp reports whether a server has refused MAIL because the connection has had its share:
+// with 421, or with 452 and 4.5.3 while it stays open.
+func usedUp(e *Error) bool {
+	return e.During && e.Command.OpensTransaction() && e.Reply != nil &&
+		(e.Reply.Code == 421 || e.Reply.Code == 452 && e.Reply.Enhanced == codec.Enhanced{Class: 4, Subject: 5, Detail: 3})
 }
 
 // unsent decides a message that did not get as far as a connection.

@@ -21,6 +21,7 @@ type lane struct {
 	older   *lane // in the list of those that idle
 	newer   *lane
 	served  int        // messages given to it so far
+	taken   int        // messages of which the server has accepted MAIL, as far as is known
 	most    int        // messages it may be given; 0: no limit
 	load    int        // messages on it that are not decided
 	driving bool       // somebody runs conn
@@ -154,6 +155,13 @@ func (s *Sender) land(l *lane, m *Message) {
 	m.stage = decided
 	m.close()
 	l.load--
+	switch e := m.tx.Err(); {
+	case e == nil:
+		l.taken++
+	case usedUp(e) && l.taken > 0:
+		l.most = max(1, l.served) // none after those that are on it
+		l.dest.most = l.taken     // and the next connection is left in time
+	}
 	s.stats.Messages++
 	for i := range m.tx.Len() {
 		switch m.tx.Status(i) {

@@ -78,6 +78,7 @@ type destination struct {
 	lanes    []*lane    // open, or being opened
 	idle     []*lane    // of them those nobody is on; the one used last is last
 	queue    []*Message // waiting for room, in line
+	most     int        // messages that the server takes on one connection; 0: as far as is known any number
 	window   int        // messages in flight on one connection
 	chunks   bool       // BDAT is our choice, not the caller's
 	turned   string     // why less is done than could be
@@ -319,6 +320,9 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 	l.conn, l.opened, l.most = conn, time.Now(), s.MaxMessages
 	if most := conn.Extensions().MailMax; most > 0 && (l.most <= 0 || most < l.most) {
 		l.most = most // RFC 9422 §4.1
+	}
+	if d.most > 0 && (l.most <= 0 || d.most < l.most) {
+		l.most = d.most
 	}
 	s.put(l, m)
 	s.serve(d)

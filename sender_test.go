@@ -273,6 +273,62 @@ func TestSenderIsTurnedAway(t *testing.T) {
 	})
 }
 
+// A server that takes only so many messages on a connection, and says so by refusing MAIL,
+// gets the others by other connections; after the first time they are left in time.
+func TestSenderLearnsTheShare(t *testing.T) {
+	for _, refusal := range []sink.Reply{{Code: 452, Enhanced: "4.5.3", Text: "Too many messages sent"}, {Code: 421, Enhanced: "4.3.2", Text: "too many messages"}} {
+		for _, window := range []int{1, 4} {
+			bubble(t, func(t *testing.T) {
+				memory := &sink.Memory{}
+				l := mem.Listen("mx.example", mem.Options{Latency: time.Millisecond})
+				var serving sync.WaitGroup
+				serving.Go(func() {
+					for { // a server a connection, so that each counts for itself
+						nc, err := l.Accept()
+						if err != nil {
+							return
+						}
+						srv, mails := &sink.Server{Name: "mx.example", Store: memory}, 0
+						srv.Hooks.Mail = func(string) sink.Reply {
+							if mails++; mails > 5 {
+								return refusal
+							}
+							return sink.Reply{}
+						}
+						serving.Go(func() { srv.ServeConn(context.Background(), nc) })
+					}
+				})
+				e := &parley.Endpoint{Address: "mx.example:2525", Dialer: l, Session: session.Config{Overlap: window}}
+				s := &parley.Sender{MaxConns: 1}
+				var all []*parley.Message
+				for i := range 40 {
+					m := bulk(t, e, fmt.Sprintf("\r\n%d\r\n", i))
+					if err := s.Submit(t.Context(), m); err != nil {
+						t.Fatal(err)
+					}
+					if all = append(all, m); i >= window {
+						if o, err := s.Wait(t.Context(), all[i-window]); o != parley.OutcomeAccepted {
+							t.Errorf("%d: %v %v", i-window, o, err)
+						}
+					}
+				}
+				for _, m := range all[40-window:] {
+					if o, err := s.Wait(t.Context(), m); o != parley.OutcomeAccepted {
+						t.Errorf("%v %v", o, err)
+					}
+				}
+				shut(t, s)
+				st := s.Stats()
+				if n := len(memory.Messages()); n != 40 || st.Unknown != 0 || st.Again > uint64(window) || l.Dialled() > 9 {
+					t.Errorf("%d, window %d: %d arrived by %d connections: %+v", refusal.Code, window, n, l.Dialled(), st)
+				}
+				l.Close()
+				serving.Wait()
+			})
+		}
+	}
+}
+
 // Who waits for room, for a connection or for an answer can give up at any time. What was
 // not begun is not sent; what was in flight is unknown to those who share the connection.
 func TestSenderGivesUp(t *testing.T) {

@@ -92,7 +92,8 @@ func TestSenderBulk(t *testing.T) {
 				}
 			}
 			st := s.Stats()
-			if len(got) != many || st.Accepted != uint64(many) || st.Unknown+st.NotSent+st.Refused != 0 {
+			// A server that takes so many messages on a connection costs a few tries.
+			if len(got) != many || st.Accepted != uint64(many) || st.Unknown != 0 || st.NotSent+st.Refused != st.Again {
 				t.Errorf("%d arrived: %+v", len(got), st)
 			}
 			k, err := e.Key()
