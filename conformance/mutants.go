@@ -133,12 +133,14 @@ type Kill struct {
 // Hunter finds the cases that kill mutants.
 type Hunter struct {
 	cases []*Case
-	atlas *atlas
+	atlas func() *atlas
 }
 
-// NewHunter plays the cases against the honest engine, to know which of them can tell
-// what.
-func NewHunter(cases []*Case, workers int) *Hunter { return &Hunter{cases, survey(cases, workers)} }
+// NewHunter returns a hunter. For the first mutant of the table it plays the cases against
+// the honest engine, to know which of them can tell what.
+func NewHunter(cases []*Case, workers int) *Hunter {
+	return &Hunter{cases, sync.OnceValue(func() *atlas { return survey(cases, workers) })}
+}
 
 // Hunt runs cases against a mutant until one fails, and then walks. A mutant of the table
 // meets the plays that come by the place; others meet all cases, those that are there for
@@ -160,7 +162,7 @@ const huntWalks = 3000
 func (h *Hunter) byCases(m Mutant) Kill {
 	k := Kill{Mutant: m}
 	if m.Options.Table != nil {
-		for _, s := range h.atlas.by(m.touches) {
+		for _, s := range h.atlas().by(m.touches) {
 			if k.try(s.c, s.v) {
 				break
 			}
