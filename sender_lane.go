@@ -160,7 +160,8 @@ func (s *Sender) land(l *lane, m *Message) {
 		l.taken++
 	case usedUp(e) && l.taken > 0:
 		l.most = max(1, l.served) // none after those that are on it
-		l.dest.most = l.taken     // and the next connection is left in time
+		// The next connections are left in time, for a while: it may have been a bad moment.
+		l.dest.most, l.dest.mostSince = l.taken, time.Now()
 	}
 	s.stats.Messages++
 	for i := range m.tx.Len() {

@@ -73,20 +73,21 @@ func flags(all ...bool) int {
 
 // destination is where connections with one key lead.
 type destination struct {
-	key      Key
-	endpoint *Endpoint
-	lanes    []*lane    // open, or being opened
-	idle     []*lane    // of them those nobody is on; the one used last is last
-	queue    []*Message // waiting for room, in line
-	most     int        // messages that the server takes on one connection; 0: as far as is known any number
-	window   int        // messages in flight on one connection
-	chunks   bool       // BDAT is our choice, not the caller's
-	turned   string     // why less is done than could be
-	turnedAt time.Time
-	next     time.Time // when Rate allows the next message
-	users    int       // callers who look for a lane now
-	gone     bool      // nobody used it, and it was forgotten
-	sender   *Sender
+	key       Key
+	endpoint  *Endpoint
+	lanes     []*lane    // open, or being opened
+	idle      []*lane    // of them those nobody is on; the one used last is last
+	queue     []*Message // waiting for room, in line
+	most      int        // messages that the server takes on one connection; 0: as far as is known any number
+	mostSince time.Time
+	window    int    // messages in flight on one connection
+	chunks    bool   // BDAT is our choice, not the caller's
+	turned    string // why less is done than could be
+	turnedAt  time.Time
+	next      time.Time // when Rate allows the next message
+	users     int       // callers who look for a lane now
+	gone      bool      // nobody used it, and it was forgotten
+	sender    *Sender
 }
 
 // destination returns that of the message. The caller holds the lock.
@@ -288,6 +289,9 @@ func (s *Sender) feed() {
 	}
 }
 
+// shareHolds is how long what a server takes on one connection is taken for granted.
+const shareHolds = 10 * time.Minute
+
 // open opens the connection that the message has leave for, and puts the message on it.
 // The caller holds the lock, which is let go meanwhile.
 func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
@@ -321,7 +325,7 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 	if most := conn.Extensions().MailMax; most > 0 && (l.most <= 0 || most < l.most) {
 		l.most = most // RFC 9422 §4.1
 	}
-	if d.most > 0 && (l.most <= 0 || d.most < l.most) {
+	if d.most > 0 && l.opened.Sub(d.mostSince) < shareHolds && (l.most <= 0 || d.most < l.most) {
 		l.most = d.most
 	}
 	s.put(l, m)
