@@ -265,18 +265,19 @@ func (d *Decoder) merge(code int, text []byte) bool {
 
 // finish makes the reply out of its lines and begins the next one.
 func (d *Decoder) finish() *Reply {
+	r := &d.reply // written where it is: a copy would wait for the parts
+	r.Code, r.Enhanced, r.Anomalies = d.worst, Enhanced{}, d.anomalies
 	d.lines = d.lines[:0]
-	enhanced := Enhanced{}
 	for _, s := range d.spans {
 		line := d.buf[d.start+s.from : d.start+s.to : d.start+s.to]
 		d.lines = append(d.lines, line)
-		if enhanced.IsZero() {
+		if r.Enhanced.Class == 0 {
 			if e, _ := ParseEnhanced(line); int(e.Class) == d.worst/100 {
-				enhanced = e
+				r.Enhanced = e
 			}
 		}
 	}
-	d.reply = Reply{Code: d.worst, Enhanced: enhanced, Lines: d.lines, Anomalies: d.anomalies}
+	r.Lines = d.lines
 	d.start = d.scan
 	d.spans = d.spans[:0]
 	d.anomalies = 0

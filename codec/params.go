@@ -141,11 +141,14 @@ func AppendRcpt(dst []byte, path string, p *RcptParams) ([]byte, error) {
 	if err := checkPath("forward-path", path, p != nil && p.SMTPUTF8); err != nil {
 		return dst, err
 	}
+	if p == nil { // no path is as long as a line may be
+		dst = append(dst, "RCPT TO:<"...)
+		dst = append(dst, path...)
+		return append(dst, ">\r\n"...), nil
+	}
 	c := command{line: dst, from: len(dst), limit: CommandLine}
 	c.path("RCPT", " TO:<", path)
-	if p != nil {
-		c.rcpt(p)
-	}
+	c.rcpt(p)
 	return c.end(dst)
 }
 

@@ -4,12 +4,12 @@ import "github.com/parley-mail/parley/fsm"
 
 // pending is a command in flight: sent, or about to be, and not answered yet.
 type pending struct {
-	cmd  fsm.Command
-	rcpt int          // index of the recipient, for RCPT
-	size int          // octets of the command, for the window
-	end  int64        // stream offset behind its last octet
 	tx   *Transaction // the mail transaction it belongs to, if any
 	req  *Request     // the caller's request it is, if any
+	end  int64        // stream offset behind its last octet
+	rcpt int          // index of the recipient, for RCPT
+	size int32        // octets of the command, for the window
+	cmd  fsm.Command
 }
 
 // flight is the FIFO of commands in flight: a ring that grows and is reused.
@@ -30,26 +30,29 @@ func (f *flight) head() *pending { return f.at(0) }
 // last is the command sent last.
 func (f *flight) last() *pending { return f.at(f.n - 1) }
 
-func (f *flight) push(p pending) {
+// push adds a command, to be filled in where it is: copying it would cost as much as
+// all the rest.
+func (f *flight) push() *pending {
 	if f.n == len(f.ring) {
-		ring := make([]pending, max(8, 2*len(f.ring)))
-		for i := range f.n {
-			ring[i] = *f.at(i)
-		}
-		f.ring, f.first = ring, 0
+		f.grow()
 	}
 	f.n++
-	f.octets += p.size
-	*f.last() = p
+	return f.last()
 }
 
-func (f *flight) pop() pending {
-	p := *f.head()
-	*f.head() = pending{}
+func (f *flight) grow() {
+	ring := make([]pending, max(8, 2*len(f.ring)))
+	for i := range f.n {
+		ring[i] = *f.at(i)
+	}
+	f.ring, f.first = ring, 0
+}
+
+// pop forgets the head, which stays readable until the next push.
+func (f *flight) pop() {
+	f.octets -= int(f.head().size)
 	f.first = (f.first + 1) & (len(f.ring) - 1)
 	f.n--
-	f.octets -= p.size
-	return p
 }
 
 func (f *flight) reset() {

@@ -70,9 +70,14 @@ type last struct {
 	offer     *Offer // whose text it is; nil: none's
 }
 
-// remember keeps a copy of the reply.
-func (s *Session) remember(r *codec.Reply) {
-	l := &s.last
+// remember keeps a copy of the reply that came last. Of those that come together only
+// the last one needs to be kept.
+func (s *Session) remember() {
+	r, l := s.fresh, &s.last
+	if r == nil {
+		return
+	}
+	s.fresh = nil
 	l.code, l.enhanced, l.anomalies, l.text, l.offer = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0], nil
 	n := len(r.Lines)
 	for _, line := range r.Lines {

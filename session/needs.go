@@ -252,6 +252,9 @@ func (s *Session) tryRecipients(tx *Transaction, missing func(Needs, string) *Er
 // appendRcpt appends the RCPT line, without what the server does not offer and the
 // caller can do without.
 func (s *Session) appendRcpt(tx *Transaction, to *message.Recipient) ([]byte, error) {
+	if p := &to.Params; p.Notify == 0 && p.OriginalRecipient == "" && len(p.Extra) == 0 && !tx.params.SMTPUTF8 {
+		return codec.AppendRcpt(s.out.buf, to.Path.String(), nil)
+	}
 	params := to.Params
 	switch {
 	case tx.Verb != fsm.Mail:

@@ -21,8 +21,9 @@ type Offers interface {
 // nothing is the offer before EHLO.
 var nothing Offer
 
-// offered takes a positive reply to EHLO or LHLO, which has been remembered as the last one.
+// offered takes a positive reply to EHLO or LHLO.
 func (s *Session) offered(r *codec.Reply) {
+	s.remember()
 	if s.cfg.Offers != nil {
 		if o := s.cfg.Offers.Load(s.last.text); o != nil {
 			s.offer, s.last.offer = o, o

@@ -88,7 +88,7 @@ func (tx *Transaction) applyRefusal() bool {
 	if tx.refusal.code == 0 {
 		return false
 	}
-	tx.decide(Refused, tx.refusal)
+	tx.decide(Refused, &tx.refusal)
 	return true
 }
 
@@ -131,7 +131,7 @@ func (s *Session) borrow(tx *Transaction) codec.Reply {
 	for line := range bytes.SplitSeq(tx.text[f.from:f.to], newline) {
 		s.trace.lines = append(s.trace.lines, line)
 	}
-	return codec.Reply{Code: f.code, Enhanced: f.enhanced, Lines: s.trace.lines}
+	return codec.Reply{Code: int(f.code), Enhanced: f.enhanced, Lines: s.trace.lines}
 }
 
 var newline = []byte{'\n'}

@@ -140,6 +140,9 @@ func (s *Session) leaving() bool {
 
 // waiting returns the next transaction to be sent, if it may be in flight already.
 func (s *Session) waiting() *Transaction {
+	if n := len(s.txs); n == 0 || s.txs[n-1].phase != waiting {
+		return nil // they are sent in their order
+	}
 	for i, tx := range s.txs {
 		if tx.phase == waiting {
 			if i >= max(1, s.cfg.Overlap) {
@@ -188,7 +191,7 @@ func (s *Session) beginMail(tx *Transaction) bool {
 // envelope sends the recipients and then asks to send the content.
 func (s *Session) envelope(tx *Transaction) bool {
 	if tx.next < tx.limit && s.ahead != fsm.Chunks {
-		return s.recipient(tx)
+		return s.recipients(tx)
 	}
 	if tx.demanding() && !s.flight.empty() {
 		return false // whether there is content at all depends on the replies
@@ -208,23 +211,22 @@ func (s *Session) envelope(tx *Transaction) bool {
 	return true
 }
 
-func (s *Session) recipient(tx *Transaction) bool {
-	if !s.may(fsm.Rcpt, 0) {
-		return false
+// recipients sends as many RCPT as may be sent now.
+func (s *Session) recipients(tx *Transaction) (sent bool) {
+	for ; tx.next < tx.limit && s.may(fsm.Rcpt, 0); sent = true {
+		i := tx.next
+		buf, err := s.appendRcpt(tx, &tx.Envelope.Recipients[i])
+		if err != nil { // negotiate has tried every line
+			s.giveUp(tx, &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err})
+			return true
+		}
+		if !s.may(fsm.Rcpt, len(buf)-len(s.out.buf)) {
+			break
+		}
+		tx.next++
+		s.send(fsm.Rcpt, tx, i, buf)
 	}
-	i := tx.next
-	to := &tx.Envelope.Recipients[i]
-	buf, err := s.appendRcpt(tx, to)
-	if err != nil { // negotiate has tried every line
-		s.giveUp(tx, &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err})
-		return true
-	}
-	if !s.may(fsm.Rcpt, len(buf)-len(s.out.buf)) {
-		return false
-	}
-	tx.next++
-	s.send(fsm.Rcpt, tx, i, buf)
-	return true
+	return sent
 }
 
 // clear ends a transaction that nobody wants any more, when something else is wanted.
@@ -290,8 +292,7 @@ func (s *Session) may(cmd fsm.Command, n int) bool {
 func (s *Session) send(cmd fsm.Command, tx *Transaction, rcpt int, buf []byte) {
 	from := len(s.out.buf)
 	s.out.grown(buf)
-	s.push(cmd, tx, rcpt, s.out.queued)
-	s.flight.last().size = len(buf) - from
+	s.push(cmd, tx, rcpt, s.out.queued).size = int32(len(buf) - from)
 	s.flight.octets += len(buf) - from
 	s.stats.Commands++
 	if s.wants(events.KindCommandSent) {
@@ -300,10 +301,12 @@ func (s *Session) send(cmd fsm.Command, tx *Transaction, rcpt int, buf []byte) {
 }
 
 // push adds to the flight; ahead moves as if the reply hoped for had come.
-func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt int, end int64) {
-	s.flight.push(pending{cmd: cmd, tx: tx, rcpt: rcpt, end: end})
+func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt int, end int64) *pending {
+	p := s.flight.push()
+	p.tx, p.req, p.end, p.rcpt, p.size, p.cmd = tx, nil, end, rcpt, 0, cmd
 	if tx != nil {
 		tx.owed++
 	}
 	s.ahead = s.table.Fold(s.ahead, cmd)
+	return p
 }

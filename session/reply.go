@@ -14,15 +14,19 @@ import (
 // machine, and has its effect.
 func (s *Session) reply(r *codec.Reply) {
 	s.stats.Replies++
-	if !s.flight.empty() && r.Positive() && withoutCode(s.flight.head().cmd) {
-		r.Enhanced = codec.Enhanced{}
-	}
-	s.remember(r)
-	if s.flight.empty() || s.flight.head().end > s.out.given {
+	s.fresh = r
+	if s.flight.empty() {
 		s.unsolicited(r)
 		return
 	}
 	head := s.flight.head()
+	if withoutCode(head.cmd) && r.Code/100 == 2 {
+		r.Enhanced = codec.Enhanced{}
+	}
+	if head.end > s.out.given {
+		s.unsolicited(r)
+		return
+	}
 	cmd := s.commandOf(head)
 	s.traceReply(cmd, r)
 	if !s.noteAnomalies(cmd, r) {
@@ -37,19 +41,23 @@ func (s *Session) reply(r *codec.Reply) {
 		s.violate(codec.LateGreeting, "this is no answer to "+cmd.String(), r)
 		return
 	}
-	if _, legal := s.table.Next(s.state, fsm.On(cmd, class)); !legal {
+	input := fsm.On(cmd, class)
+	if _, legal := s.table.Next(s.state, input); !legal {
 		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
 		return
 	}
-	s.fire(fsm.On(cmd, class))
-	p := *head
+	s.fire(input)
+	tx, req, rcpt := head.tx, head.req, head.rcpt
 	if !isPart(cmd) {
 		s.flight.pop()
-		if p.tx != nil {
-			p.tx.owed--
+		if tx != nil {
+			tx.owed--
 		}
 	}
-	s.effect(p, cmd, class, r)
+	s.effect(tx, rcpt, cmd, class, r)
+	if req != nil {
+		s.requestAnswered(req, r)
+	}
 	if s.state.Over() {
 		s.closed()
 		return
@@ -57,10 +65,10 @@ func (s *Session) reply(r *codec.Reply) {
 	if class != cmd.Expect() {
 		s.ahead = s.flight.fold(s.table, s.state)
 	}
-	if p.tx != nil && p.tx.over(s.state) {
-		s.finish(p.tx)
+	if tx != nil && tx.over(s.state) {
+		s.finish(tx)
 	}
-	if s.phaseOver(cmd, p.tx) {
+	if s.phaseOver(cmd, tx) {
 		s.stopHere()
 	}
 }
@@ -136,11 +144,14 @@ func (s *Session) judge(cmd fsm.Command, r *codec.Reply) (fsm.Class, verdict) {
 }
 
 // effect is what a reply means beside the move of the machine.
-func (s *Session) effect(p pending, cmd fsm.Command, class fsm.Class, r *codec.Reply) {
+func (s *Session) effect(tx *Transaction, rcpt int, cmd fsm.Command, class fsm.Class, r *codec.Reply) {
 	good := class == fsm.Positive
 	switch {
+	case cmd == fsm.Rcpt:
+		s.recipientAnswered(tx, rcpt, good, r)
 	case cmd == fsm.Connect:
-		s.greeting = s.last // remembered just now
+		s.remember()
+		s.greeting = s.last
 		s.greeting.text = bytes.Clone(s.last.text)
 		if !good {
 			s.refuse(ErrRefused, cmd, r, "")
@@ -164,25 +175,20 @@ func (s *Session) effect(p pending, cmd fsm.Command, class fsm.Class, r *codec.R
 	case cmd == fsm.Auth, cmd == fsm.AuthResponse, cmd == fsm.AuthCancel:
 		s.authAnswered(cmd, class, r)
 	case cmd.OpensTransaction():
-		s.senderAnswered(p.tx, cmd, good, r)
-	case cmd == fsm.Rcpt:
-		s.recipientAnswered(p.tx, p.rcpt, good, r)
+		s.senderAnswered(tx, cmd, good, r)
 	case cmd == fsm.Data:
 		if class != fsm.Intermediate {
-			s.contentRefused(p.tx, r)
+			s.contentRefused(tx, r)
 		}
 	case cmd == fsm.Bdat:
 		if !good {
-			p.tx.cut = true
-			s.contentRefused(p.tx, r)
+			tx.cut = true
+			s.contentRefused(tx, r)
 		}
 	case cmd.EndsContent():
-		s.contentAnswered(p.tx, cmd, good, r)
+		s.contentAnswered(tx, cmd, good, r)
 	case cmd == fsm.Rset && !good:
 		s.refuse(ErrRefused, cmd, r, "RSET cannot be refused")
-	}
-	if p.req != nil {
-		s.requestAnswered(p.req, r)
 	}
 }
 
@@ -219,7 +225,7 @@ func (s *Session) senderAnswered(tx *Transaction, cmd fsm.Command, good bool, r 
 		s.trace.senderRefused = events.SenderRefused{Meta: s.meta(tx.id), Path: tx.Envelope.ReversePath.String(), Reply: *r}
 		s.publish(&s.trace.senderRefused)
 	}
-	tx.final = tx.save(cmd, r)
+	tx.save(&tx.final, cmd, r)
 	for i := range tx.outcomes {
 		tx.outcomes[i] = outcome{status: Refused, reply: tx.final}
 	}
@@ -231,7 +237,7 @@ func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.
 	if o.status != NotSent { // MAIL was refused: this reply is moot
 		return
 	}
-	o.reply = tx.save(fsm.Rcpt, r)
+	tx.save(&o.reply, fsm.Rcpt, r)
 	if good {
 		o.rcpt = true
 		tx.accepted++
@@ -263,7 +269,7 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 	case tx.accepted == 0: // everybody was refused before, and that is why
 		tx.phase = stopped
 	default:
-		tx.final = tx.save(cmd, r)
+		tx.save(&tx.final, cmd, r)
 		tx.refusal = tx.final
 		s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
 	}
@@ -271,7 +277,8 @@ func (s *Session) contentRefused(tx *Transaction, r *codec.Reply) {
 
 // contentAnswered takes a reply to the end of the content.
 func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r *codec.Reply) {
-	status, reply := Refused, tx.save(cmd, r)
+	status := Refused
+	tx.save(&tx.final, cmd, r)
 	switch {
 	case good && tx.cut:
 		// A chunk was refused, and the whole is accepted: whatever was taken, it is not
@@ -280,14 +287,13 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 	case good:
 		status = Accepted
 	case tx.cut && tx.refusal.code != 0:
-		reply = tx.refusal // the reason is the reply to the chunk
+		tx.final = tx.refusal // the reason is the reply to the chunk
 	}
-	tx.final = reply
 	if isPart(cmd) || s.cfg.LMTP {
-		s.decideNth(tx, tx.parts, status, reply, r)
+		s.decideNth(tx, tx.parts, status, r)
 		tx.parts++
 	} else {
-		tx.decide(status, reply)
+		tx.decide(status, &tx.final)
 	}
 	if isPart(cmd) {
 		return
@@ -299,7 +305,7 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 }
 
 // decideNth decides about the n-th recipient whose RCPT was accepted.
-func (s *Session) decideNth(tx *Transaction, n int, status Status, reply saved, r *codec.Reply) {
+func (s *Session) decideNth(tx *Transaction, n int, status Status, r *codec.Reply) {
 	for i := range tx.outcomes {
 		o := &tx.outcomes[i]
 		if !o.rcpt {
@@ -310,7 +316,7 @@ func (s *Session) decideNth(tx *Transaction, n int, status Status, reply saved, 
 			continue
 		}
 		if o.status == NotSent {
-			o.status, o.reply = status, reply
+			o.status, o.reply = status, tx.final
 		}
 		if status == Refused {
 			s.publishRecipientRefused(tx, i, r)
@@ -328,8 +334,8 @@ func (s *Session) unsolicited(r *codec.Reply) {
 		if tx != nil && r.Code != 421 && r.Code != 221 {
 			// RFC 5321 §4.2.5 leaves it open when the server says no: it has, and the
 			// content will not be ended, so nobody gets the message.
-			tx.final = tx.save(fsm.EndOfData, r)
-			tx.decide(Refused, tx.final)
+			tx.save(&tx.final, fsm.EndOfData, r)
+			tx.decide(Refused, &tx.final)
 			tx.err = &Error{Kind: ErrRefused, State: s.state, Command: fsm.EndOfData, During: true, Reply: clone(r), Detail: "refused before the end of the content"}
 		}
 		e := s.failure(ErrRefused, "the server closed the session")
@@ -368,7 +374,8 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 	}
 	if cmd == fsm.Rcpt && r.Code == 421 {
 		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
-			o.status, o.reply = Refused, head.tx.save(fsm.Rcpt, r)
+			o.status = Refused
+			head.tx.save(&o.reply, fsm.Rcpt, r)
 			s.publishRecipientRefused(head.tx, head.rcpt, r)
 		}
 	}

@@ -32,8 +32,9 @@ type Session struct {
 	quitting      bool
 	wantCreds     bool
 	closeTold     bool
-	last          last   // the last reply of any kind
-	err           *Error // why the session cannot serve; the first wins
+	last          last         // the last reply of any kind
+	fresh         *codec.Reply // the last reply, if it is not in last yet: the decoder's
+	err           *Error       // why the session cannot serve; the first wins
 
 	auth     *authState // nil: no exchange is under way
 	mech     string     // the mechanism that was tried last
@@ -151,6 +152,7 @@ func (s *Session) Receive(p []byte) {
 		s.reply(r)
 		s.plan() // after each reply, not after each call: the split of the stream must not show
 	}
+	s.remember()
 	if s.state == fsm.Handshake && s.dec.Buffered() > 0 {
 		s.violate(codec.Unsolicited, "octets in clear behind the 220 to STARTTLS", nil)
 	}
@@ -354,7 +356,10 @@ func (s *Session) Extensions() *codec.Extensions { return &s.offer.Extensions }
 func (s *Session) Greeting() codec.Reply { return s.greeting.reply() }
 
 // LastReply returns the last complete reply of any kind.
-func (s *Session) LastReply() codec.Reply { return s.last.reply() }
+func (s *Session) LastReply() codec.Reply {
+	s.remember()
+	return s.last.reply()
+}
 
 // Link returns what is known of the connection.
 func (s *Session) Link() *Link { return &s.link }

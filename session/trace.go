@@ -89,6 +89,9 @@ func (s *Session) traceReply(cmd fsm.Command, r *codec.Reply) {
 // noteAnomalies publishes what the codec let pass. It returns false if the session
 // cannot go on.
 func (s *Session) noteAnomalies(cmd fsm.Command, r *codec.Reply) bool {
+	if r.Anomalies == 0 {
+		return true
+	}
 	for a := range r.Anomalies.All() {
 		s.anomaly(cmd, a, "")
 	}

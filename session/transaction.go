@@ -110,10 +110,10 @@ type outcome struct {
 
 // saved is a reply kept in the transaction's own text.
 type saved struct {
-	cmd      fsm.Command // what it answers
-	code     int
+	from, to int32 // lines, joined by LF
+	code     uint16
 	enhanced codec.Enhanced
-	from, to int // lines, joined by LF
+	cmd      fsm.Command // what it answers
 }
 
 // Outcome is what became of the message for one recipient.
@@ -171,24 +171,31 @@ func (tx *Transaction) start(id uint64) {
 	}
 }
 
+// mostText is how many octets of replies a transaction keeps, more or less: beyond that
+// only their codes.
+const mostText = 64 << 20
+
 // save copies a reply into the transaction.
-func (tx *Transaction) save(cmd fsm.Command, r *codec.Reply) saved {
-	s := saved{cmd: cmd, code: r.Code, enhanced: r.Enhanced, from: len(tx.text)}
+func (tx *Transaction) save(s *saved, cmd fsm.Command, r *codec.Reply) {
+	s.cmd, s.code, s.enhanced, s.from = cmd, uint16(r.Code), r.Enhanced, int32(len(tx.text))
+	s.to = s.from
+	if len(tx.text) > mostText {
+		return
+	}
 	for i, line := range r.Lines {
 		if i > 0 {
 			tx.text = append(tx.text, '\n')
 		}
 		tx.text = append(tx.text, line...)
 	}
-	s.to = len(tx.text)
-	return s
+	s.to = int32(len(tx.text))
 }
 
 func (tx *Transaction) reply(s saved) codec.Reply {
 	if s.code == 0 {
 		return codec.Reply{}
 	}
-	return codec.Reply{Code: s.code, Enhanced: s.enhanced, Lines: lines(tx.text[s.from:s.to])}
+	return codec.Reply{Code: int(s.code), Enhanced: s.enhanced, Lines: lines(tx.text[s.from:s.to])}
 }
 
 // lines returns a copy of what was joined by LF.
@@ -208,11 +215,11 @@ func (tx *Transaction) demanding() bool {
 }
 
 // decide gives every recipient whose RCPT stands, and who is not decided, an outcome.
-func (tx *Transaction) decide(status Status, reply saved) {
+func (tx *Transaction) decide(status Status, reply *saved) {
 	for i := range tx.outcomes {
 		o := &tx.outcomes[i]
 		if o.rcpt && o.status == NotSent {
-			o.status, o.reply = status, reply
+			o.status, o.reply = status, *reply
 		}
 	}
 }
