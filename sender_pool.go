@@ -41,7 +41,7 @@ func (e *Endpoint) Key() (Key, error) {
 	switch {
 	case e.Session.Machine != nil:
 		return misuse("a machine serves one session only: leave Session.Machine nil and set Session.Table")
-	case e.Dialer != nil && !reflect.TypeOf(e.Dialer).Comparable():
+	case e.Dialer != nil && !reflect.ValueOf(e.Dialer).Comparable():
 		return misuse("connections can be shared only by a dialer that can be compared: give a pointer to it")
 	}
 	p := e.AuthPolicy

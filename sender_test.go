@@ -23,6 +23,7 @@ import (
 	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/proxy"
 	"github.com/parley-mail/parley/transport/fault"
 	"github.com/parley-mail/parley/transport/mem"
 )
@@ -578,12 +579,22 @@ func TestKey(t *testing.T) {
 			t.Errorf("%s does not count", what)
 		}
 	}
+	for what, d := range map[string]transport.Dialer{"a function": dialFunc(nil), "a function behind an interface": wrapped{dialFunc(nil)}} {
+		e := base
+		e.Dialer = d
+		if _, err := e.Key(); !errors.Is(err, parley.ErrMisuse) {
+			t.Errorf("%s cannot be compared: %v", what, err)
+		}
+	}
 	e := base
-	e.Dialer = dialFunc(nil)
-	if _, err := e.Key(); !errors.Is(err, parley.ErrMisuse) {
-		t.Errorf("a dialer that cannot be compared: %v", err)
+	e.Dialer = proxy.Chain(nil, proxy.Tunnel{Addr: "proxy.example:3128", Header: []string{"X: y"}})
+	if key(e) != key(e) {
+		t.Error("equal chains have different keys")
 	}
 }
+
+// wrapped is a dialer whose type can be compared and whose value cannot.
+type wrapped struct{ transport.Dialer }
 
 // canned answers the octets of one message, again and again, without looking at them.
 func canned(t testing.TB, extensions string, turns []canning) net.Listener {

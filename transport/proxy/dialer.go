@@ -28,13 +28,14 @@ type Stage interface {
 const DefaultTimeout = 60 * time.Second
 
 // Chain returns a Dialer that goes through the stages, the first one dialled
-// first. A nil base is a plain net.Dialer. Without stages it returns the base.
+// first. A nil base is a plain net.Dialer. Without stages it returns the base. The Dialer
+// is a pointer: it can be compared, whatever the stages hold, and equals only itself.
 func Chain(base Dialer, stages ...Stage) Dialer {
 	if base == nil {
 		base = &net.Dialer{}
 	}
 	for i, s := range stages {
-		base = link{stage: s, forward: base, index: i + 1}
+		base = &link{stage: s, forward: base, index: i + 1}
 	}
 	return base
 }
@@ -47,7 +48,7 @@ type link struct {
 }
 
 // DialContext dials through the stage and numbers its errors.
-func (l link) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *link) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	nc, err := l.stage.DialThrough(ctx, l.forward, network, address)
 	if err == nil {
 		return nc, nil
