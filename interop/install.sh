@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the servers that the interoperability tests run, on Debian or Ubuntu:
+# Installs the servers and clients that the interoperability tests run, on Debian or Ubuntu:
 #
 #   interop/install.sh short   Postfix with smtp-sink and Cyrus SASL
 #   interop/install.sh all     every peer
@@ -19,12 +19,16 @@ cache=${PARLEY_PEERS:-$default/parley-peers}
 short='postfix:postfix sasl2-bin:saslpasswd2 libsasl2-modules:/usr/lib/*/sasl2/libscram.so'
 all="$short dante-server:danted microsocks:microsocks tinyproxy:tinyproxy squid:squid openssh-server:sshd openssh-client:ssh
 krb5-kdc:krb5kdc krb5-admin-server:kadmin.local krb5-user:kinit
-libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so libmime-tools-perl:/usr/share/perl5/MIME/Parser.pm"
+libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so libmime-tools-perl:/usr/share/perl5/MIME/Parser.pm
+curl:curl swaks:swaks msmtp:msmtp python3-aiosmtplib:/usr/lib/python3/dist-packages/aiosmtplib/__init__.py
+libnet-ssleay-perl:/usr/lib/*/perl5/*/Net/SSLeay.pm libio-socket-ssl-perl:/usr/share/perl5/IO/Socket/SSL.pm
+libauthen-sasl-perl:/usr/share/perl5/Authen/SASL.pm"
 
 # Unpacked: directory, the file that proves it, packages.
 unpacked='exim usr/sbin/exim4 exim4-daemon-heavy
 opensmtpd usr/sbin/smtpd opensmtpd
-dovecot usr/lib/dovecot/submission dovecot-submissiond dovecot-lmtpd dovecot-gssapi'
+dovecot usr/lib/dovecot/submission dovecot-submissiond dovecot-lmtpd dovecot-gssapi
+nodemailer usr/share/nodejs/nodemailer/package.json node-nodemailer'
 
 PATH=$PATH:/usr/sbin:/sbin
 

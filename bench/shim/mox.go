@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+
+	"github.com/mjl-/mox/dns"
+	"github.com/mjl-/mox/sasl"
+	"github.com/mjl-/mox/smtpclient"
+)
+
+// mox is the client of mox.
+func mox(j *job) error {
+	if j.lmtp {
+		return errUnimplemented
+	}
+	err := j.mox()
+	var e smtpclient.Error
+	if errors.As(err, &e) {
+		if e.Permanent {
+			return &refusal{max(e.Code, 500), err}
+		}
+		return &refusal{400, err}
+	}
+	return err
+}
+
+func (j *job) mox() error {
+	mode := map[string]smtpclient.TLSMode{"starttls": smtpclient.TLSRequiredStartTLS, "implicit": smtpclient.TLSImmediate}[j.tls]
+	if mode == "" {
+		mode = smtpclient.TLSSkip
+	}
+	opts := smtpclient.Opts{RootCAs: j.ca}
+	if j.user != "" {
+		opts.Auth = func([]string, *tls.ConnectionState) (sasl.Client, error) {
+			return sasl.NewClientPlain(j.user, j.password), nil
+		}
+	}
+	tcp := *j
+	tcp.tls = "none" // it begins TLS itself
+	nc, err := tcp.dial()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), j.timeout)
+	defer cancel()
+	log := slog.New(slog.DiscardHandler)
+	us, them := dns.Domain{ASCII: j.hello}, dns.Domain{ASCII: "localhost"}
+	c, err := smtpclient.New(ctx, log, nc, mode, j.tls != "none", us, them, opts)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	eight := bytes.ContainsFunc(j.content, func(r rune) bool { return r >= 0x80 })
+	answers, err := c.DeliverMultiple(ctx, j.from, j.to, int64(len(j.content)), bytes.NewReader(j.content), eight, false, false)
+	if err != nil {
+		return err
+	}
+	var refused []*refusal
+	for _, a := range answers {
+		if a.Err != nil || a.Code/100 != 2 {
+			refused = append(refused, &refusal{a.Code, smtpclient.Error(a)})
+		}
+	}
+	return worst(refused)
+}

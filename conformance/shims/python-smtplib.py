@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""smtplib of Python, once: see README.md for what is handed over and the exit codes."""
+
+import os
+import smtplib
+import ssl
+import sys
+
+env = os.environ
+host = sys.argv[1] if len(sys.argv) > 1 else env["PARLEY_HOST"]
+port = int(sys.argv[2] if len(sys.argv) > 2 else env["PARLEY_PORT"])
+tls = env.get("PARLEY_TLS", "none")
+
+
+def sort(code):
+    """The exit code for a reply; without one (-1, None) it is worth another try."""
+    return 69 if code and 500 <= code <= 599 else 75
+
+
+def run():
+    if env.get("PARLEY_TOKEN"):
+        return 89
+    context = ssl.create_default_context(cafile=env.get("PARLEY_CA") or None)
+    timeout = float(env.get("PARLEY_TIMEOUT", "30"))
+    if env.get("PARLEY_PROTO") == "lmtp":
+        client = smtplib.LMTP(host, port, env["PARLEY_HELLO"], timeout=timeout)
+    elif tls == "implicit":
+        client = smtplib.SMTP_SSL(host, port, env["PARLEY_HELLO"], timeout=timeout, context=context)
+    else:
+        client = smtplib.SMTP(host, port, env["PARLEY_HELLO"], timeout=timeout)
+    with client:
+        if tls == "starttls":
+            client.starttls(context=context)
+        if env.get("PARLEY_USER"):
+            client.login(env["PARLEY_USER"], env["PARLEY_PASSWORD"])
+        with open(env["PARLEY_FILE"], "rb") as f:
+            refused = client.sendmail(env["PARLEY_FROM"], env["PARLEY_RCPTS"].split(","), f.read())
+    return max((sort(code) for code, _ in refused.values()), default=0)
+
+
+try:
+    sys.exit(run())
+except smtplib.SMTPNotSupportedError as e:
+    print(e, file=sys.stderr)
+    sys.exit(78)
+except smtplib.SMTPRecipientsRefused as e:
+    print(e, file=sys.stderr)
+    sys.exit(min(sort(code) for code, _ in e.recipients.values()))
+except smtplib.SMTPResponseException as e:
+    print(repr(e), file=sys.stderr)
+    sys.exit(sort(e.smtp_code))
+except (smtplib.SMTPException, OSError) as e:
+    print(repr(e), file=sys.stderr)
+    sys.exit(75)

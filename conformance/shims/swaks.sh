@@ -1,0 +1,40 @@
+#!/bin/sh
+# swaks, once: see README.md for what is handed over and the exit codes.
+set -u
+[ -z "${PARLEY_TOKEN:-}" ] || exit 89
+[ -n "$PARLEY_FROM" ] || PARLEY_FROM='<>'
+
+set -- --server "${1:-$PARLEY_HOST}" --port "${2:-$PARLEY_PORT}" --ehlo "$PARLEY_HELLO" --from "$PARLEY_FROM" --to "$PARLEY_RCPTS" \
+	--data - --timeout "${PARLEY_TIMEOUT:-30}"
+[ "${PARLEY_PROTO:-smtp}" = smtp ] || set -- "$@" --protocol LMTP
+case ${PARLEY_TLS:-none} in
+starttls) set -- "$@" --tls --tls-verify --tls-ca-path "$PARLEY_CA" ;;
+implicit) set -- "$@" --tls-on-connect --tls-verify --tls-ca-path "$PARLEY_CA" ;;
+esac
+case ${PARLEY_AUTH:-none} in
+none) ;;
+any) set -- "$@" --auth ;;
+*) set -- "$@" --auth "$PARLEY_AUTH" ;;
+esac
+[ "${PARLEY_AUTH:-none}" = none ] || set -- "$@" --auth-user "$PARLEY_USER" --auth-password "$PARLEY_PASSWORD"
+
+# It puts a line end behind what it is given.
+dialogue=$(head -c -2 "$PARLEY_FILE" | swaks "$@" 2>&1)
+code=$?
+printf '%s\n' "$dialogue" >&2
+
+# swaks says in which phase it failed and marks what it did not like by "**".
+refused=$(printf '%s\n' "$dialogue" | sed -n 's/^<[*~]\* \([45]\)[0-9][0-9].*/\1/p' | tail -n 1)
+rcpt=$(printf '%s\n' "$dialogue" | sed -n '/^ *[-~*]*> RCPT/,/^ *[-~*]*> /s/^<[*~]\* \([45]\).*/\1/p' | tail -n 1)
+case $code:$refused:$rcpt in
+0:*: | 27:*:) exit 0 ;;      # 27: QUIT was not answered well
+0:*:4 | 27:*:4) exit 75 ;;   # some recipients
+0:*:5 | 27:*:5) exit 69 ;;
+*:5:*) exit 69 ;;
+1:*) exit 64 ;;
+6:*)                         # cut off; behind the end of the content nobody knows
+	last=$(printf '%s\n' "$dialogue" | sed -n 's/^ [-~*]*> //p' | tail -n 1)
+	[ "$last" = . ] && exit 79
+	exit 75 ;;
+*) exit 75 ;;
+esac
