@@ -56,14 +56,14 @@ func (j *job) mox() error {
 	defer c.Close()
 	eight := bytes.ContainsFunc(j.content, func(r rune) bool { return r >= 0x80 })
 	answers, err := c.DeliverMultiple(ctx, j.from, j.to, int64(len(j.content)), bytes.NewReader(j.content), eight, false, false)
-	if err != nil {
-		return err
-	}
 	var refused []*refusal
 	for _, a := range answers {
 		if a.Err != nil || a.Code/100 != 2 {
 			refused = append(refused, &refusal{a.Code, smtpclient.Error(a)})
 		}
+	}
+	if err != nil && len(refused) < len(j.to) { // where all are refused it only says so
+		return err
 	}
 	return worst(refused)
 }

@@ -24,4 +24,11 @@ done
 said=$(tr -d '\r' <"$PARLEY_FILE" | msmtp "$@" 2>&1)
 code=$?
 printf '%s\n' "$said" >&2
+
+# Its codes do not tell for now from for good; what it shows of the server does.
+case $code:$said in
+0:*) exit 0 ;;
+*'server message: 4'*) exit 75 ;;
+*'server message: 5'*) exit 69 ;;
+esac
 exit $code
