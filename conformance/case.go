@@ -96,6 +96,17 @@ func Load(fsys fs.FS) ([]*Case, error) {
 // Names returns every requirement and odd reply that the header names.
 func (c *Case) Names() []string { return slices.Concat(c.Rfc, c.Against, c.Odd) }
 
+// Area returns the part of the id before the last "/": "rfc2920".
+func (c *Case) Area() string { return path.Dir(c.ID) }
+
+// file returns the name of the case's script.
+func (c *Case) file() string {
+	if c.Script == nil {
+		return c.ID + ".smtpt" // the case was read from a report
+	}
+	return c.Script.Name
+}
+
 // NewCase reads the header of a script. The case must still be given its base, if it
 // names one; Load does.
 func NewCase(id string, script *smtpt.Script) (*Case, error) {

@@ -1,6 +1,11 @@
 package conformance
 
-import "sync"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+)
 
 // Facts is what plays have covered. It may be used by several goroutines; a nil *Facts
 // takes nothing.
@@ -41,4 +46,24 @@ func (f *Facts) add(p *play) {
 	for _, x := range t.forks {
 		f.forks[x]++
 	}
+}
+
+// Taken is how often a row of the machine's table was taken.
+type Taken struct {
+	From  string `json:"from"` // the state
+	By    string `json:"by"`   // the input, as "MAIL 2yz" or "lost"
+	Times int    `json:"times"`
+}
+
+// Edges returns the rows that were taken, in the order of the table.
+func (f *Facts) Edges() []Taken {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []Taken
+	for _, e := range slices.SortedFunc(maps.Keys(f.edges), func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.by, b.by))
+	}) {
+		all = append(all, Taken{e.from.String(), e.by.String(), f.edges[e]})
+	}
+	return all
 }

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -78,7 +77,7 @@ func JUnit(w io.Writer, r *Report) error {
 	var suites []*junitSuite
 	byArea := map[string]*junitSuite{}
 	for _, o := range r.Outcomes {
-		area := path.Dir(o.Case.ID)
+		area := o.Case.Area()
 		s, ok := byArea[area]
 		if !ok {
 			s = &junitSuite{Name: area}
@@ -116,45 +115,4 @@ func JUnit(w io.Writer, r *Report) error {
 	}
 	_, err := io.WriteString(w, "\n</testsuites>\n")
 	return err
-}
-
-type jsonCase struct {
-	ID      string   `json:"id"`
-	Verdict Verdict  `json:"verdict"`
-	Reason  string   `json:"reason,omitempty"`
-	Rfc     []string `json:"rfc,omitempty"`
-	Against []string `json:"against,omitempty"`
-	Odd     []string `json:"odd,omitempty"`
-	Plays   int      `json:"plays"`
-	Variant string   `json:"variant,omitempty"`
-	Line    int      `json:"line,omitempty"`
-	Failure string   `json:"failure,omitempty"`
-	Want    string   `json:"want,omitempty"`
-	Got     string   `json:"got,omitempty"`
-	Wire    []string `json:"wire,omitempty"`
-	Path    []string `json:"path,omitempty"`
-}
-
-// JSON writes a report as one document.
-func JSON(w io.Writer, r *Report) error {
-	doc := struct {
-		Summary map[string]int `json:"summary"`
-		Plays   int            `json:"plays"`
-		Cases   []jsonCase     `json:"cases"`
-	}{map[string]int{}, r.Plays(), nil}
-	for v := Pass; v <= XPass; v++ {
-		doc.Summary[v.String()] = r.Count(v)
-	}
-	for _, o := range r.Outcomes {
-		c := jsonCase{ID: o.Case.ID, Verdict: o.Verdict, Reason: o.Reason, Rfc: o.Case.Rfc, Against: o.Case.Against, Odd: o.Case.Odd, Plays: o.Plays}
-		if f := o.Failure; f != nil {
-			c.Variant, c.Line, c.Failure, c.Want, c.Got = o.Variant.String(), f.Pos.Line, f.Text, f.Want, f.Got
-			c.Wire, c.Path = o.Wire, o.Moves
-		}
-		doc.Cases = append(doc.Cases, c)
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(doc)
 }

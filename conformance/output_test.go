@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -175,7 +176,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"pass": 1, "latitude": 1, "skip": 1, "inconclusive": 1, "xfail": 1, "fail": 1, "xpass": 1}
+	want := map[string]int{"pass": 1, "latitude": 1, "skip": 1, "inconclusive": 1, "xfail": 1, "fail": 1, "xpass": 1, "unstable": 0}
 	if diff := cmp.Diff(want, doc.Summary); diff != "" {
 		t.Error(diff)
 	}
@@ -220,5 +221,64 @@ func TestVariant(t *testing.T) {
 		if v, err := conformance.ParseVariant(s); err == nil {
 			t.Errorf("%q is read as %v", s, v)
 		}
+	}
+}
+
+// A report that is written and read says the same.
+func TestReadJSON(t *testing.T) {
+	r := runOneOfEach(t)
+	r.Peer = conformance.Peer{Name: "x", Version: "1", Kind: conformance.ClientPeer, Target: "x {port}", When: time.Unix(1e9, 0).UTC()}
+	r.Coverage = []conformance.Measure{{Name: "rows", Hit: 1, All: 2, Missing: []string{"ready: MAIL 2yz"}}}
+	r.Edges = []conformance.Taken{{From: "ready", By: "MAIL 2yz", Times: 3}}
+	r.Controls, r.Strict = r.Outcomes[:1], true
+	var first, second bytes.Buffer
+	if err := conformance.JSON(&first, r); err != nil {
+		t.Fatal(err)
+	}
+	text := first.String()
+	back, err := conformance.ReadJSON(&first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conformance.JSON(&second, back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(text, second.String()); diff != "" {
+		t.Error(diff)
+	}
+	fail := back.Outcomes[0]
+	if diff := cmp.Diff(r.Outcomes[0].Wire, fail.Wire); diff != "" || len(fail.Wire) == 0 {
+		t.Error("dialogue:", diff)
+	}
+	if diff := cmp.Diff(r.Outcomes[0].Failure, fail.Failure); diff != "" {
+		t.Error("failure:", diff)
+	}
+	if latitude := back.Outcomes[2]; latitude.Verdict != conformance.Latitude || len(latitude.Wire) == 0 {
+		t.Errorf("latitude without its dialogue: %+v", latitude)
+	}
+	if r.Outcomes[0].Report() != fail.Report() {
+		t.Errorf("for people:\n%s\n%s", r.Outcomes[0].Report(), fail.Report())
+	}
+	for _, text := range []string{
+		"", "{}", `{"format":"parley-conformance","version":2}`, `{"format":"parley-conformance","version":1,"cases":[null]}`,
+		`{"format":"parley-conformance","version":1,"cases":[{"id":"a/b","verdict":"good"}]}`,
+		`{"format":"parley-conformance","version":1,"cases":[{"id":"a/b","verdict":"fail","variant":"x"}]}`,
+	} {
+		if _, err := conformance.ReadJSON(strings.NewReader(text)); err == nil {
+			t.Errorf("%q is a report", text)
+		}
+	}
+}
+
+// Octets of one side become lines, and long ones are cut.
+func TestAppendWire(t *testing.T) {
+	lines := conformance.AppendWire(nil, 90*time.Second, "S", true, []byte("250 \x1b[2J<b>\r\n"+strings.Repeat("x", 300)+"\r\n25"))
+	var got []string
+	for _, l := range lines {
+		got = append(got, l.String())
+	}
+	want := []string{`1:30.000  S*: 250 \x1b[2J<b>`, "1:30.000  S*: " + strings.Repeat("x", 200) + "… (302 octets)", "1:30.000  S*| 25"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ type play struct {
 	walk    *walk // the server goes by chance; nil: by the script
 	keep    bool  // write the log
 	rec     *recorder
-	wire    []string
+	wire    []Line
 	verdict string // of a branch taken
 	failure *Failure
 }
@@ -153,7 +152,7 @@ func (p *play) note(e events.Event) {
 		p.forks(e.To)
 		p.moves = append(p.moves, e.From.String()+" -> "+e.To.String()+" ("+e.By.String()+")")
 		if p.keep {
-			p.record("F: %s", p.moves[len(p.moves)-1])
+			p.record("F", "%s", p.moves[len(p.moves)-1])
 		}
 	case *events.CommandSent:
 		if e.Command.OpensTransaction() {
@@ -198,7 +197,7 @@ func (p *play) pump() {
 		case w.Has(session.WantClose):
 			p.eng.CloseDone()
 			if p.keep {
-				p.record("X: client-fin")
+				p.record("X", "client-fin")
 			}
 			p.over = true
 		default:
@@ -341,7 +340,7 @@ func (p *play) flush() {
 func (p *play) lost(err error) {
 	p.rec.lost(p.eng.State(), err)
 	if p.keep {
-		p.record("X: %v", err)
+		p.record("X", "%v", err)
 	}
 	p.trace.lost(err, p.mon.partial)
 	p.eng.Lost(err)
@@ -352,7 +351,7 @@ func (p *play) lost(err error) {
 func (p *play) expire() {
 	p.rec.line("X: stall")
 	if p.keep {
-		p.record("T: patience has run out")
+		p.record("T", "patience has run out")
 	}
 	p.trace.expired(p.eng, p.stalled)
 	p.deadline = 0
@@ -365,7 +364,7 @@ func (p *play) expire() {
 func (p *play) abort() {
 	p.rec.line("call abort")
 	if p.keep {
-		p.record("the caller gives up")
+		p.record("", "the caller gives up")
 	}
 	p.trace.cell(ClassCancelled)
 	p.eng.Abort(errors.New("the caller has changed his mind"))
@@ -384,38 +383,10 @@ func (p *play) advance(d time.Duration) {
 }
 
 // record writes a line of the log.
-func (p *play) record(format string, args ...any) {
-	p.wire = append(p.wire, fmt.Sprintf("%8s  ", clock(p.now))+fmt.Sprintf(format, args...))
+func (p *play) record(by, format string, args ...any) {
+	p.wire = append(p.wire, Line{At: p.now, By: by, Text: fmt.Sprintf(format, args...)})
 }
 
-func (p *play) recordOctets(who string, octets []byte) {
-	for len(octets) > 0 {
-		n := len(octets)
-		if i := strings.IndexByte(string(octets), '\n'); i >= 0 {
-			n = i + 1
-		}
-		line, rest := octets[:n], octets[n:]
-		octets = rest
-		text := smtpt.Escape(line[:min(len(line), 200)], false)
-		if len(line) > 200 {
-			text += "… (" + strconv.Itoa(len(line)) + " octets)"
-		}
-		if whole, ok := strings.CutSuffix(text, `\r\n`); ok {
-			p.record("%s%s: %s", who, p.lock(), whole)
-		} else {
-			p.record("%s%s| %s", who, p.lock(), text)
-		}
-	}
-}
-
-// lock marks what is inside TLS.
-func (p *play) lock() string {
-	if p.mon.secure {
-		return "*"
-	}
-	return ""
-}
-
-func clock(d time.Duration) string {
-	return fmt.Sprintf("%d:%02d.%03d", int(d.Minutes()), int(d.Seconds())%60, d.Milliseconds()%1000)
+func (p *play) recordOctets(by string, octets []byte) {
+	p.wire = AppendWire(p.wire, p.now, by, p.mon.secure, octets)
 }

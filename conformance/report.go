@@ -21,7 +21,7 @@ func (o *Outcome) Report() string {
 		return b.String()
 	}
 	if f.Pos.Line > 0 {
-		fmt.Fprintf(&b, "  %s:%d: ", o.Case.Script.Name, f.Pos.Line)
+		fmt.Fprintf(&b, "  %s:%d: ", o.Case.file(), f.Pos.Line)
 	} else {
 		b.WriteString("  ")
 	}
@@ -38,18 +38,25 @@ func (o *Outcome) Report() string {
 	if n := len(o.Wire); n > 0 {
 		b.WriteString("  dialogue, to its end\n")
 		for _, line := range o.Wire[max(0, n-lastLines):] {
-			b.WriteString("  " + line + "\n")
+			b.WriteString("  " + line.String() + "\n")
 		}
 	}
 	if len(o.Moves) > 0 {
 		b.WriteString("  path  " + pathOf(o.Moves) + "\n")
 	}
-	if seed, ok := strings.CutPrefix(o.Case.ID, "walk/"); ok {
-		fmt.Fprintf(&b, "  again parley conform walk --seed %s --count 1\n", seed)
-	} else {
-		fmt.Fprintf(&b, "  again parley conform run %s --variant %s\n", o.Case.ID, o.Variant)
-	}
+	b.WriteString("  again " + o.Reproduce() + "\n")
 	return b.String()
+}
+
+// Reproduce returns the command that plays the outcome's case again, in one line.
+func (o *Outcome) Reproduce() string {
+	if o.Again != "" {
+		return o.Again
+	}
+	if seed, ok := strings.CutPrefix(o.Case.ID, "walk/"); ok {
+		return "parley conform walk --seed " + seed + " --count 1"
+	}
+	return "parley conform run " + o.Case.ID + " --variant " + o.Variant.String()
 }
 
 func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n        ") }

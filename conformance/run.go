@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/parley-mail/parley/conformance/smtpt"
 	"github.com/parley-mail/parley/fsm"
@@ -20,10 +21,20 @@ const (
 	Inconclusive         // nobody can say: the control cases fail, or the case says so
 	XFail                // fails, as is known
 	Fail
-	XPass // known to fail, and does not: somebody has to look
+	XPass    // known to fail, and does not: somebody has to look
+	Unstable // several runs do not agree
 )
 
-var verdictNames = [...]string{"pass", "latitude", "skip", "inconclusive", "xfail", "fail", "xpass"}
+// Verdicts returns all verdicts.
+func Verdicts() []Verdict {
+	all := make([]Verdict, len(verdictNames))
+	for i := range all {
+		all[i] = Verdict(i)
+	}
+	return all
+}
+
+var verdictNames = [...]string{"pass", "latitude", "skip", "inconclusive", "xfail", "fail", "xpass", "unstable"}
 
 // String returns the verdict in lower case.
 func (v Verdict) String() string { return verdictNames[v] }
@@ -31,19 +42,31 @@ func (v Verdict) String() string { return verdictNames[v] }
 // MarshalText makes verdicts readable in JSON.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	i := slices.Index(verdictNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is no verdict", text)
+	}
+	*v = Verdict(i)
+	return nil
+}
+
 // Finding reports whether the verdict is one that a run must not end well with.
-func (v Verdict) Finding() bool { return v == Fail || v == XPass }
+func (v Verdict) Finding() bool { return v >= Fail }
 
 // Outcome is what came of a case.
 type Outcome struct {
-	Case    *Case
-	Verdict Verdict
-	Reason  string   // for Skip, Inconclusive, XFail
-	Variant Variant  // the one that failed
-	Failure *Failure // for Fail and XFail
-	Wire    []string // the dialogue of the variant that failed
-	Moves   []string // the path through the machine
-	Plays   int
+	Case     *Case
+	Verdict  Verdict
+	Reason   string   // for Skip, Inconclusive, XFail
+	Variant  Variant  // the one that failed, of this engine
+	Failure  *Failure // for Fail and XFail
+	Wire     []Line   // the dialogue of the variant that failed or took a branch that has a word for it
+	Moves    []string // its path through the machine, as "ready -> sender (MAIL 2yz)"
+	Plays    int
+	Duration time.Duration // of all plays, by the clock on the wall
+	Again    string        // the command that plays it again; empty: that for this engine
 
 	transcript string // of a fuzzed session
 }
@@ -63,6 +86,8 @@ type Options struct {
 // Run plays a case in all ways.
 func Run(c *Case, opt Options) *Outcome {
 	o := &Outcome{Case: c}
+	start := time.Now()
+	defer func() { o.Duration = time.Since(start) }()
 	prog, err := compile(c)
 	if err != nil {
 		o.Verdict, o.Failure = Fail, &Failure{Text: err.Error()}
@@ -104,7 +129,8 @@ type runner struct {
 	prog    *program
 	opt     Options
 	o       *Outcome
-	verdict string
+	verdict string  // of a branch taken
+	branch  Variant // in which it was taken
 }
 
 // all plays the variants, up to the first that fails.
@@ -188,14 +214,20 @@ func (r *runner) play(v Variant) *play {
 		r.opt.seen(r.c, v, p.trace)
 	}
 	if p.verdict != "" {
-		r.verdict = p.verdict
+		r.verdict, r.branch = p.verdict, v
 	}
 	if p.failure != nil {
-		again := &play{c: r.c, prog: r.prog, v: v, bdat: -1, table: r.opt.Table, keep: true}
-		again.safely(r.opt.Make)
-		r.o.Variant, r.o.Failure, r.o.Wire, r.o.Moves = v, p.failure, again.wire, again.moves
+		r.o.Failure = p.failure
+		r.show(v)
 	}
 	return p
+}
+
+// show plays a variant again and keeps its dialogue and its path.
+func (r *runner) show(v Variant) {
+	again := &play{c: r.c, prog: r.prog, v: v, bdat: -1, table: r.opt.Table, keep: true}
+	again.safely(r.opt.Make)
+	r.o.Variant, r.o.Wire, r.o.Moves = v, again.wire, again.moves
 }
 
 // safely plays, and makes a panic a failure.
@@ -239,6 +271,9 @@ func (r *runner) same(a, b *play) {
 // conclude turns what was found into a verdict.
 func (r *runner) conclude() {
 	o := r.o
+	if o.Failure == nil && r.verdict != "" {
+		r.show(r.branch)
+	}
 	switch {
 	case o.Failure != nil && r.c.Xfail != "":
 		o.Verdict, o.Reason = XFail, r.c.Xfail

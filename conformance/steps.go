@@ -394,7 +394,7 @@ func (p *play) tls(s *smtpt.Step) {
 	p.verified = link.Verified
 	p.mon.secured()
 	if p.keep {
-		p.record("TLS: server")
+		p.record("TLS", "server")
 	}
 	if implicit {
 		p.eng.Connected(link)

@@ -6,11 +6,13 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Plan says how a suite is run.
 type Plan struct {
 	Options
+	Peer     Peer // who is played against
 	Cases    []*Case
 	Controls []*Case           // played before and after; if one fails nothing else means anything
 	Workers  int               // 0: 1
@@ -21,10 +23,32 @@ type Plan struct {
 
 // Report is what came of a run.
 type Report struct {
+	Peer     Peer
 	Outcomes []*Outcome // in the order of Plan.Cases
 	Controls []*Outcome // those that failed
 	Strict   bool
+	Coverage []Measure // how much of the machine was reached; nil: not known
+	Edges    []Taken   // the rows of the machine's table that were taken
 }
+
+// Peer is who was held against the RFCs.
+type Peer struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version,omitempty"`
+	Kind    PeerKind  `json:"kind"`
+	Target  string    `json:"target,omitempty"` // the command of a client, the address of a server
+	When    time.Time `json:"when,omitzero"`    // when the run began
+}
+
+// PeerKind says which side of the dialogue a peer is on.
+type PeerKind string
+
+// The kinds of peers.
+const (
+	EnginePeer PeerKind = "engine" // this project's client, in process
+	ClientPeer PeerKind = "client" // any client
+	ServerPeer PeerKind = "server" // any server
+)
 
 // Controls returns the control cases among cases: those below sanity/.
 func Controls(cases []*Case) []*Case {
@@ -39,7 +63,7 @@ func Controls(cases []*Case) []*Case {
 
 // RunAll plays a suite between its control cases.
 func RunAll(p Plan) *Report {
-	r := &Report{Strict: p.Strict, Outcomes: make([]*Outcome, len(p.Cases))}
+	r := &Report{Peer: p.Peer, Strict: p.Strict, Outcomes: make([]*Outcome, len(p.Cases))}
 	r.control(p)
 	index := map[*Case]int{}
 	for i, c := range p.Cases {
@@ -70,6 +94,9 @@ func RunAll(p Plan) *Report {
 		}
 	})
 	r.control(p)
+	if p.Facts != nil {
+		r.Coverage, r.Edges = p.Facts.Table(), p.Facts.Edges()
+	}
 	if len(r.Controls) > 0 {
 		for _, o := range r.Outcomes {
 			o.Verdict, o.Reason = Inconclusive, "the control case "+r.Controls[0].Case.ID+" fails"

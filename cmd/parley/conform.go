@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -209,12 +210,17 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	plan := conformance.Plan{Cases: cases, Controls: conformance.Controls(all), Workers: f.workers, Strict: f.strict}
+	plan.Peer = conformance.Peer{Name: "parley", Version: version(), Kind: conformance.EnginePeer, When: time.Now().UTC().Truncate(time.Second)}
+	if f.json != "" {
+		plan.Facts = conformance.NewFacts()
+	}
 	if f.mutant != "" {
 		m, ok := conformance.LookupMutant(f.mutant)
 		if !ok {
 			return usage("no mutant %q (see parley conform mutants --list)", f.mutant)
 		}
-		plan.Options, plan.Controls = m.Options, nil
+		plan.Make, plan.Table, plan.Controls = m.Make, m.Table, nil
+		plan.Peer.Name = "parley, " + m.Name
 	}
 	plan.Sweeps = !f.quick
 	if f.variant != "" {
@@ -259,7 +265,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 			fmt.Fprint(out, "control case: "+o.Report())
 		}
 		var parts []string
-		for v := conformance.Pass; v <= conformance.XPass; v++ {
+		for _, v := range conformance.Verdicts() {
 			if n := report.Count(v); n > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", n, v))
 			}
