@@ -96,6 +96,10 @@ conformance: ## the scenarios against this engine, with the coverage they reach
 	GOWORK=off $(GO) run ./cmd/parley conform run
 	GOWORK=off $(GO) run ./cmd/parley conform coverage
 
+.PHONY: held-mutants
+held-mutants: ## do the tests that hold requirements find the faults of conformance/register/mutants.diff
+	GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -run TestSourceMutantsDie ./conformance
+
 .PHONY: bench
 bench: ## every client against the limit, then docs/performance.md; a quarter of an hour, on a quiet machine
 	cd bench && $(GO) run . compare --rounds $(ROUNDS) && $(GO) run . report

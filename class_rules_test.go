@@ -40,7 +40,7 @@ func TestMessageRules(t *testing.T) {
 		}, check: lines(78)},
 		{name: "a second Subject (RFC 5322 §3.6)", set: func(s *parley.SMTP) { s.OtherHeaders = "Subject: another" }, fault: parley.ErrMisuse},
 		{name: "two authors and no Sender (RFC 5322 §3.6.2)", set: func(s *parley.SMTP) { s.From = "a@x.example, b@x.example" }, fault: parley.ErrMisuse},
-		{name: "no From, although there is a ReturnPath (RFC 5322 §3.6)", set: func(s *parley.SMTP) { s.From, s.ReturnPath = "", "a@x.example" }, fault: parley.ErrNoSender},
+		{name: "no From, although there is a ReturnPath (RFC 5322 §3.6)", set: func(s *parley.SMTP) { s.From, s.ReturnPath, s.MessageId = "", "a@x.example", "a@b.example" }, fault: parley.ErrNoSender},
 		{name: "a header name with a colon (RFC 5322 §2.2)", set: func(s *parley.SMTP) { s.OtherHeaders = "A B: c" }, fault: parley.ErrMisuse},
 		{name: "encoded-words have at most 75 octets (RFC 2047 §2)", set: func(s *parley.SMTP) { s.Subject = strings.Repeat("日本語", 60); s.Charset = "UTF-8" }, check: func(c string) bool {
 			for _, w := range regexp.MustCompile(`=\?[^ ]*\?=`).FindAllString(c, -1) {

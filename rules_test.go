@@ -468,6 +468,9 @@ func TestRule17NoSilentFailure(t *testing.T) {
 		if c != nil || !errors.As(err, &pe) {
 			t.Errorf("%s: %v, %v", name, c, err)
 		}
+		if wrong := errors.Is(err, parley.ErrMisuse); wrong != (name == "no address" || name == "LMTP on 25") {
+			t.Errorf("%s: a misuse %v: %v", name, wrong, err)
+		}
 	}
 	peer := smtptest.Server(t, nil)
 	c, err := parley.Dial(t.Context(), &parley.Endpoint{Address: peer.Addr})

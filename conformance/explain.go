@@ -62,7 +62,12 @@ func (r Requirement) explain(b *strings.Builder) {
 	if r.Observe != "" {
 		fmt.Fprintf(b, "  seen by: %s\n", r.Observe)
 	}
-	explainRest(b, r.Test, r.Exclusion)
+	explainRest(b, strings.Join(r.Tests(), " and "), r.Exclusion)
+	for _, m := range sourceMutants() {
+		if slices.Contains(m.IDs, r.ID) {
+			fmt.Fprintf(b, "  which finds in %s: %s\n", m.File, m.About)
+		}
+	}
 }
 
 func (o OddReply) explain(b *strings.Builder) {

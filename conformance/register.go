@@ -22,9 +22,9 @@ type Requirement struct {
 	Section string // its section or sections: "4.1.1.4", ""
 	Text    string // what is demanded, in words of our own
 	Observe string // how it shows from outside
-	// Test is the test that holds what no transcript can: "transport/policy.TestDANE",
-	// the package's folder and the function; "parley.TestX" is in the root. It is empty
-	// where transcripts do.
+	// Test names the tests, with blanks between, that hold what no transcript can:
+	// "transport/policy.TestDANE", the package's folder and the function; "parley.TestX"
+	// is in the root. It is empty where transcripts do.
 	Test      string
 	Exclusion string // why it does not apply to this project; empty where it does
 }
@@ -35,7 +35,7 @@ const (
 	oddReplyColumns    = 6
 )
 
-//go:embed register/*.tsv
+//go:embed register/*.tsv register/mutants.diff
 var registerFiles embed.FS
 
 // Register returns all requirements: those on clients, then those on servers, each in the

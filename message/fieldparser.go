@@ -87,7 +87,8 @@ func (m *Message) SetOtherHeaders(s string) error {
 }
 
 // checkRawHeaders checks a header section of the caller's and returns it with CRLF
-// line ends. Its folding is left alone.
+// line ends, and without blanks before colons, which are obsolete (RFC 5322 §4.5). Its
+// folding is left alone.
 func checkRawHeaders(s string) ([]byte, error) {
 	if len(s) > maxHead {
 		return nil, &HeaderError{Field: "RawHeaders", Offset: -1, Rule: "over 1 MiB"}
@@ -111,6 +112,9 @@ func checkRawHeaders(s string) ([]byte, error) {
 		}
 		if len(line) > MaxLine {
 			return nil, &HeaderError{Field: "RawHeaders", Offset: len(out), Value: clipAt(line, 0), Rule: "line over 998 octets (RFC 5322 §2.1.1)"}
+		}
+		if name, value, ok := strings.Cut(line, ":"); ok && name != "" && name[0] != ' ' && name[0] != '\t' {
+			line = strings.TrimRight(name, " \t") + ":" + value
 		}
 		out = append(append(out, line...), "\r\n"...)
 	}

@@ -153,6 +153,69 @@ hi
 	}
 }
 
+// strict is what RFC 5322 §3 has, without what §4 still reads: a field, a date, a list of
+// addresses.
+var strictField, strictDate, strictList = func() (field, date, list *regexp.Regexp) {
+	const (
+		atom    = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+		dotAtom = atom + `(?:\.` + atom + `)*`
+		quoted  = `"(?:[^"\\]|\\.)*"`
+		addr    = `(?:` + dotAtom + `|` + quoted + `)@(?:` + dotAtom + `|\[[!-Z^-~]*\])`
+		word    = `(?:` + atom + `|` + quoted + `)`
+		phrase  = word + `(?: ` + word + `)*`
+		mailbox = `(?:` + phrase + ` <` + addr + `>|` + addr + `)`
+		entry   = `(?:` + mailbox + `|` + phrase + `:(?: ` + mailbox + `(?:, ` + mailbox + `)*)?;)`
+	)
+	return regexp.MustCompile(`^[!-9;-~]+:(?: [ -~]*)?$`),
+		regexp.MustCompile(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d [+-]\d{4}$`),
+		regexp.MustCompile(`^` + entry + `(?:, ` + entry + `)*$`)
+}()
+
+// TestNoObsoleteForms: whatever the names, addresses and times are, the fields are those of
+// the strict grammar (C-MSG-007).
+func TestNoObsoleteForms(t *testing.T) {
+	names := []string{"", "J. Doe", "a.b", "Doe, John", "John Q Public", `x"y\z`, "(comment)", "a@b", " a  b ", "a:b;", "<x>", "[x]", "Ü. Müller", "=?x?="}
+	paths := []string{"a@x.example", "a.b@x.example", `"a b"@x.example`, `"a..b"@x.example`, `"a\"b"@x.example`, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"}
+	times := []time.Time{
+		time.Date(1999, 12, 31, 23, 59, 60, 0, time.UTC), time.Date(2003, 1, 2, 3, 4, 5, 0, time.FixedZone("GMT", 0)),
+		time.Date(1900, 1, 2, 3, 4, 5, 0, time.FixedZone("EST", -5*3600)), time.Date(9999, 1, 2, 3, 4, 5, 0, time.FixedZone("", 14*3600)),
+	}
+	for i, name := range names {
+		for j, path := range paths {
+			a := message.Address{Name: name, Path: message.MustParsePath(path)}
+			m := base()
+			m.Charset, m.Date, m.Subject = "UTF-8", times[(i+j)%len(times)], name
+			m.From, m.Sender, m.ReplyTo = []message.Address{a, a}, a, message.Addresses(a)
+			m.To, m.Cc, m.Bcc = message.AddressList{message.Group{Name: "g. " + name, Members: []message.Address{a, a}}, a, message.Group{Name: "none"}}, message.Addresses(a, a), message.Addresses(a)
+			if err := m.SetOtherHeaders("X-Blank \t: x\r\nComments : y\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range unfold(t, written(t, &m)) {
+				if line := strings.TrimSuffix(f.Name+": "+f.Value, " "); !strictField.MatchString(line) {
+					t.Errorf("%q", line)
+				}
+				switch f.Name {
+				case "Date":
+					if !strictDate.MatchString(f.Value) {
+						t.Errorf("Date: %q", f.Value)
+					}
+				case "From", "Sender", "Reply-To", "To", "Cc":
+					if !strictList.MatchString(f.Value) {
+						t.Errorf("%s: %q", f.Name, f.Value)
+					}
+				}
+			}
+		}
+	}
+	m := base()
+	if err := m.SetOtherHeaders("\r\nFrom : a@b.example\r\nTo\t : c@d.example,\r\n e:f\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if head, err := m.HeaderString(); err != nil || head != "From: a@b.example\r\nTo: c@d.example,\r\n e:f\r\n" {
+		t.Errorf("%q, %v", head, err)
+	}
+}
+
 func TestHeadersAreTheOnesSent(t *testing.T) {
 	m := base()
 	m.Subject = strings.Repeat("many words ", 30)
@@ -294,7 +357,7 @@ func TestHeaderRules(t *testing.T) {
 		set   func(*message.Message)
 		field string
 	}{
-		{"no author", func(m *message.Message) { m.From = nil }, "From"},
+		{"no author", func(m *message.Message) { m.From, m.MessageID = nil, "a@b" }, "From"},
 		{"null author", func(m *message.Message) { m.From[0].Path = message.Path{} }, "From"},
 		{"two authors", func(m *message.Message) { m.From = append(m.From, alice) }, "Sender"},
 		{"no recipient", func(m *message.Message) { m.To = nil }, "To"},

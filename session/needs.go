@@ -109,6 +109,8 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 	}
 	if p.DeliverBy != nil {
 		switch {
+		case !x.DeliverBy && p.DeliverBy.Return: // nobody else would return it in time (RFC 2852 §4.1.4.1)
+			return refuse("BY in mode R needs DELIVERBY, which the server does not offer")
 		case !x.DeliverBy:
 			if e := missing(NeedDeliverBy, "BY"); e != nil {
 				return e

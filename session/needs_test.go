@@ -55,6 +55,12 @@ func TestNegotiation(t *testing.T) {
 			tx.Envelope.Params.DeliverBy = &codec.DeliverBy{Seconds: 59, Return: true}
 		}, mail: "-"},
 		{name: "by, not offered", set: func(tx *session.Transaction) { tx.Envelope.Params.DeliverBy = &codec.DeliverBy{Seconds: 120} }, mail: "-"},
+		{name: "by, to be returned, not offered", set: func(tx *session.Transaction) {
+			tx.Envelope.Params.DeliverBy = &codec.DeliverBy{Seconds: 120, Return: true}
+		}, mail: "-"},
+		{name: "by, to be returned, cannot be dropped", set: func(tx *session.Transaction) {
+			tx.Envelope.Params.DeliverBy, tx.MayDrop = &codec.DeliverBy{Seconds: 120, Return: true}, session.NeedDeliverBy
+		}, mail: "-"},
 		{name: "by, dropped", set: func(tx *session.Transaction) {
 			tx.Envelope.Params.DeliverBy, tx.MayDrop = &codec.DeliverBy{Seconds: 120}, session.NeedDeliverBy
 		}},

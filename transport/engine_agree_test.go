@@ -236,7 +236,12 @@ func TestClientCertificates(t *testing.T) {
 			}
 		}
 		// A server that only asks gets none, if there is none.
-		r.connect(t, r.config(transport.TLSConfig{}), server(func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }))
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			l, _ := r.connect(t, r.config(transport.TLSConfig{}), server(upTo(version), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }))
+			if cs, err := l.Server(); err != nil || len(cs.PeerCertificates) != 0 {
+				t.Errorf("%s: %v, %v", tls.VersionName(version), err, cs.PeerCertificates)
+			}
+		}
 		e := r.fail(t, r.config(transport.TLSConfig{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return nil, errors.New("the card is not in its reader")
 		}}), server(demand))

@@ -16,6 +16,17 @@ func NewWithTicket(authzID, realm string, name types.PrincipalName, t messages.T
 	}}
 }
 
+// Asked returns a list that will hold what tickets the mechanism asks for.
+func Asked(m *Mechanism) *[]string {
+	var asked []string
+	inner := m.tickets
+	m.tickets = func(service string) (*ticket, error) {
+		asked = append(asked, service)
+		return inner(service)
+	}
+	return &asked
+}
+
 // The framing of tokens, for the acceptor of the tests.
 var (
 	Frame   = frame

@@ -203,6 +203,19 @@ func TestStart(t *testing.T) {
 	_, err := server.mechanism("").Start(nil)
 	wantRule(t, err, auth.RuleNoHost)
 
+	// The target is the host as the caller has named it, whatever DNS makes of it
+	// (C-SASL-021).
+	for _, host := range []string{"mx.example", "MX.Example.", "localhost", "127.0.0.1"} {
+		m := server.mechanism("")
+		asked := gssapi.Asked(m)
+		if _, err := m.Start(&auth.Link{Host: host}); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"smtp/" + host}, *asked); diff != "" {
+			t.Error(diff)
+		}
+	}
+
 	down := errors.New("KDC is down")
 	m := gssapi.NewWithTicket("", realm, server.client, server.ticket, server.key, down)
 	if err := m.Prepare("mx.example"); !errors.Is(err, down) || !errors.Is(err, auth.RuleNoTicket) {

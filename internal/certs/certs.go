@@ -8,6 +8,7 @@
 package certs
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,8 +27,10 @@ import (
 // Options say what a certificate is for. The zero value is a server certificate
 // for localhost, 127.0.0.1 and ::1, valid from an hour ago for a day, ECDSA P-256.
 type Options struct {
-	// Hosts are DNS names and IP addresses. The first one is the common name too.
+	// Hosts are DNS names and IP addresses.
 	Hosts []string
+	// CommonName is by default the first of Hosts.
+	CommonName string
 	// NotBefore and NotAfter bound the validity; zero means an hour ago and a day
 	// from now.
 	NotBefore, NotAfter time.Time
@@ -157,7 +160,7 @@ func (opts Options) template() *x509.Certificate {
 	}
 	now := time.Now()
 	t := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: hosts[0]},
+		Subject:               pkix.Name{CommonName: cmp.Or(opts.CommonName, hosts[0])},
 		NotBefore:             now.Add(-time.Hour),
 		NotAfter:              now.Add(24 * time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature,

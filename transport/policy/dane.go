@@ -146,19 +146,23 @@ func (d DANE) below(root *x509.Certificate, chain []*x509.Certificate, now time.
 
 // Configure returns c with the records applied: c as it is if there are none; c that
 // accepts any certificate if none is usable; otherwise c that accepts the server the
-// records mean and no other, whoever has or has not signed its certificate. Names are
-// c.ServerName if there are none.
+// records mean and no other, whoever has or has not signed its certificate. The first
+// name is the one that is sent to the server (RFC 7672 §8.1). Names are c.ServerName if
+// there are none.
 func (d DANE) Configure(c *transport.TLSConfig) *transport.TLSConfig {
-	switch d.Requirement() {
-	case RequireNothing:
-		return c
-	case RequireTLS:
-		c = c.Clone()
-		c.InsecureSkipVerify = true
+	requirement := d.Requirement()
+	if requirement == RequireNothing {
 		return c
 	}
-	if len(d.Names) == 0 {
+	c = c.Clone()
+	if len(d.Names) > 0 {
+		c.ServerName = d.Names[0]
+	} else {
 		d.Names = []string{c.ServerName}
+	}
+	if requirement == RequireTLS {
+		c.InsecureSkipVerify = true
+		return c
 	}
 	now := time.Now
 	if c.Time != nil {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/parley-mail/parley/internal/certs"
 	"github.com/parley-mail/parley/transport"
+	"github.com/parley-mail/parley/transport/internal/tlstest"
 	"github.com/parley-mail/parley/transport/policy"
 )
 
@@ -171,5 +173,97 @@ func TestDANEInAHandshake(t *testing.T) {
 				t.Errorf("%v, %v", s, err)
 			}
 		})
+	}
+}
+
+// TestNameSent: with DANE it is the name of the records, whatever the link was configured
+// for; under MTA-STS that of the mail server.
+func TestNameSent(t *testing.T) {
+	good := issue(certs.Options{}, host)
+	d := func(records ...policy.TLSA) func(*transport.TLSConfig) *transport.TLSConfig {
+		return policy.DANE{Records: records, Names: []string{host + ".", "example.com"}}.Configure
+	}
+	sts := policy.STS{Mode: policy.ModeEnforce, MX: []string{"*.example.com"}}
+	for _, c := range []struct {
+		name, before string
+		configure    func(*transport.TLSConfig) *transport.TLSConfig
+	}{
+		{"EE", "alias.example.com", d(record(policy.DANEEE, 1, 1, good.Leaf))},
+		{"TA", "example.com", d(record(policy.DANETA, 0, policy.Full, authority().Certificate()))},
+		{"none usable", "alias.example.com", d(record(policy.PKIXTA, 0, 1, good.Leaf))},
+		{"STS", host, sts.Configure},
+	} {
+		l := tlstest.Dial(t, &tls.Config{Certificates: []tls.Certificate{good}}, true)
+		before := &transport.TLSConfig{ServerName: c.before, RootCAs: authority().Pool()}
+		s, err := l.StartTLS(t.Context(), c.configure(before))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if cs, err := l.Server(); err != nil || cs.ServerName != host || before.ServerName != c.before || strings.TrimSuffix(s.ServerName, ".") != host {
+			t.Errorf("%s: the server was asked for %q, %v; the link says %q", c.name, cs.ServerName, err, s.ServerName)
+		}
+	}
+}
+
+// TestDANEDecides: what DANE refuses, a policy of MTA-STS that would do does not make
+// good, in whatever order they are applied (RFC 8461 §2).
+func TestDANEDecides(t *testing.T) {
+	good, other := issue(certs.Options{}, host), issue(certs.Options{}, host)
+	sts := policy.STS{Mode: policy.ModeEnforce, MX: []string{host}}
+	for _, c := range []struct {
+		means tls.Certificate
+		ok    bool
+	}{{good, true}, {other, false}} {
+		d := policy.DANE{Records: []policy.TLSA{record(policy.DANEEE, 1, 1, c.means.Leaf)}}
+		for name, configure := range map[string]func(*transport.TLSConfig) *transport.TLSConfig{
+			"DANE first": func(t *transport.TLSConfig) *transport.TLSConfig { return sts.Configure(d.Configure(t)) },
+			"STS first":  func(t *transport.TLSConfig) *transport.TLSConfig { return d.Configure(sts.Configure(t)) },
+		} {
+			s, err := connect(t, configure(&transport.TLSConfig{ServerName: host, RootCAs: authority().Pool()}), good)
+			var e *policy.Error
+			if c.ok != (err == nil) || !c.ok && (!errors.As(err, &e) || e.Failure != policy.TLSAInvalid) {
+				t.Errorf("%s, %v: %v, %v", name, c.ok, s, err)
+			}
+		}
+	}
+}
+
+// TestFailures: each has the word of RFC 8460 §4.3.
+func TestFailures(t *testing.T) {
+	self := must(certs.SelfSigned(certs.Options{Hosts: []string{host}}))
+	below := func(c tls.Certificate) []*x509.Certificate {
+		return []*x509.Certificate{c.Leaf, authority().Certificate()}
+	}
+	sts := func(mx string, cert tls.Certificate) error {
+		config := &transport.TLSConfig{ServerName: host, RootCAs: authority().Pool()}
+		_, err := connect(t, policy.STS{Mode: policy.ModeEnforce, MX: []string{mx}}.Configure(config), cert)
+		return err
+	}
+	dane := func(of *x509.Certificate, cert tls.Certificate) error {
+		d := policy.DANE{Records: []policy.TLSA{record(policy.DANETA, 0, 1, of)}, Names: []string{host}}
+		_, err := d.Verify(below(cert), time.Now())
+		return err
+	}
+	_, invalid := policy.ParseSTS([]byte("version: STSv1\n"))
+	for _, c := range []struct {
+		what string
+		err  error
+		want string
+	}{
+		{"STS, name", sts(host, issue(certs.Options{}, "mx2.example.com")), "certificate-host-mismatch"},
+		{"STS, expired", sts(host, issue(certs.Expired(certs.Options{}), host)), "certificate-expired"},
+		{"STS, authority", sts(host, self), "certificate-not-trusted"},
+		{"STS, usage", sts(host, issue(certs.Options{Client: true}, host)), "validation-failure"},
+		{"STS, not in the policy", sts("mx2.example.com", issue(certs.Options{}, host)), "sts-webpki-invalid"},
+		{"STS, no policy", invalid, "sts-policy-invalid"},
+		{"DANE, name", dane(authority().Certificate(), issue(certs.Options{}, "mx2.example.com")), "certificate-host-mismatch"},
+		{"DANE, expired", dane(authority().Certificate(), issue(certs.Expired(certs.Options{}), host)), "certificate-expired"},
+		{"DANE, no match", dane(self.Leaf, issue(certs.Options{}, host)), "tlsa-invalid"},
+	} {
+		var e *policy.Error
+		if !errors.As(c.err, &e) || e.Failure.String() != c.want || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.what, c.err, c.want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +55,49 @@ func TestEverySplit(t *testing.T) {
 			}
 			wantGreeting(t, nc, greeting)
 		}
+	}
+}
+
+// TestNothingBeforeTheTunnel: until the last octet of the proxy's answer nobody has the
+// connection, and nothing is sent on it but what asks for the tunnel (C-PROXY-014).
+func TestNothingBeforeTheTunnel(t *testing.T) {
+	for _, tt := range success {
+		whole := &script{pieces: []string{tt.reply + greeting}}
+		if _, err := dial(tt.stage, whole); err != nil {
+			t.Fatal(err)
+		}
+		request := whole.written.String()
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			defer server.Close()
+			var sent strings.Builder
+			go func() { _, _ = io.Copy(&sent, server) }()
+			open := make(chan error, 1)
+			go func() {
+				nc, err := dial(tt.stage, dialFunc(func(context.Context, string, string) (net.Conn, error) { return client, nil }))
+				if err == nil {
+					defer nc.Close()
+				}
+				open <- err
+			}()
+			for i := range len(tt.reply) {
+				time.Sleep(10 * time.Millisecond)
+				synctest.Wait()
+				if len(open) > 0 || !strings.HasPrefix(request, sent.String()) {
+					t.Fatalf("%s: after %q of the answer it has sent %q, and thinks that it is open: %v", tt.name, tt.reply[:i], sent.String(), len(open) > 0)
+				}
+				if _, err := io.WriteString(server, tt.reply[i:i+1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-open; err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			synctest.Wait()
+			if sent.String() != request {
+				t.Errorf("%s: sent %q, want %q", tt.name, sent.String(), request)
+			}
+		})
 	}
 }
 
