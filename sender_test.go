@@ -23,9 +23,9 @@ import (
 	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
-	"github.com/parley-mail/parley/transport/proxy"
 	"github.com/parley-mail/parley/transport/fault"
 	"github.com/parley-mail/parley/transport/mem"
+	"github.com/parley-mail/parley/transport/proxy"
 )
 
 func bulk(t testing.TB, e *parley.Endpoint, body string) *parley.Message {

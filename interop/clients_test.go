@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -105,21 +104,6 @@ func (b *bench) must(t *testing.T, command string) string {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return string(out)
-}
-
-var number = regexp.MustCompile(`[0-9]+(\.[0-9]+)+`)
-
-// title is the name of a client with its version, if it has one of its own.
-func (b *bench) title(t *testing.T, c client) string {
-	t.Helper()
-	if c.version == "" {
-		return c.name
-	}
-	v := number.FindString(b.must(t, c.version))
-	if v == "" {
-		t.Fatalf("%s tells no version", c.name)
-	}
-	return c.name + " " + v
 }
 
 // send runs a shim for one message to two recipients.
