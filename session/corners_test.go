@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -250,4 +251,44 @@ func TestRecipientBeyondASCII(t *testing.T) {
 		script: "S: 220 mx.example\nC: EHLO localhost\nS: 250-mx.example\nS: 250-8BITMIME\nS: 250 SMTPUTF8\nC: MAIL FROM:<j\u00f6rg@x.example> SMTPUTF8\nS: 250 ok\n" +
 			"C: RCPT TO:<\u00e9@y.example>\nS: 550 no\nC: RCPT TO:<b@y.example>\nS: 550 no\nC: QUIT\nS: 221 bye",
 	}).play(t)
+}
+
+// A server that answers every RCPT with as much as a reply may be is not kept word for
+// word for ever; what it has said about each recipient is known all the same.
+func TestRepliesAreKeptWithinBounds(t *testing.T) {
+	const many = 300
+	var to []string
+	for i := range many {
+		to = append(to, fmt.Sprintf("b%d@y.example", i))
+	}
+	tx := mail(t, "x\r\n", "a@x.example", to...)
+	s := session.New(session.Config{Window: 64 << 10})
+	s.Dialing()
+	s.Connected(session.Link{})
+	s.Receive([]byte("220 mx.example\r\n"))
+	drain(s)
+	s.Receive([]byte("250 mx.example\r\n"))
+	if err := s.Begin(tx); err != nil {
+		t.Fatal(err)
+	}
+	drain(s)
+	s.Receive([]byte("250 2.1.0 ok\r\n"))
+	long := strings.Repeat("550-5.1.1 "+strings.Repeat("x", 8000)+"\r\n", 32) + "550 5.1.1 no\r\n"
+	for range many {
+		drain(s)
+		s.Receive([]byte(long))
+	}
+	kept := 0
+	for i := range many {
+		o := tx.Outcome(i)
+		if o.Status != session.Refused || o.Reply.Code != 550 || o.Reply.Enhanced.String() != "5.1.1" {
+			t.Fatalf("recipient %d: %v %v", i, o.Status, o.Reply.Code)
+		}
+		for _, line := range o.Reply.Lines {
+			kept += len(line)
+		}
+	}
+	if kept < 32<<20 || kept > 65<<20 {
+		t.Errorf("%d octets of replies are kept of %d", kept, many*len(long))
+	}
 }

@@ -48,9 +48,11 @@ func (f *flight) grow() {
 	f.ring, f.first = ring, 0
 }
 
-// pop forgets the head, which stays readable until the next push.
+// pop forgets the head, and lets go of whose it is.
 func (f *flight) pop() {
-	f.octets -= int(f.head().size)
+	p := f.head()
+	p.tx, p.req = nil, nil
+	f.octets -= int(p.size)
 	f.first = (f.first + 1) & (len(f.ring) - 1)
 	f.n--
 }
