@@ -1,10 +1,12 @@
 package parley_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/parley-mail/parley"
 	"github.com/parley-mail/parley/auth"
+	"github.com/parley-mail/parley/fsm"
 	"github.com/parley-mail/parley/internal/certs"
 	"github.com/parley-mail/parley/internal/sink"
 	"github.com/parley-mail/parley/session"
@@ -246,6 +249,68 @@ func TestEveryWaitHasATimer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The caller says how long a reply may take, command by command (RFC 5321 §4.5.3.2), and
+// what he says nothing about waits as long as ever.
+func TestPatienceIsTheCallers(t *testing.T) {
+	for slow, want := range map[string]error{"MAIL": nil, "RCPT": parley.ErrTimeout, "DATA": nil} {
+		bubble(t, func(t *testing.T) {
+			e := &parley.Endpoint{Address: "mx.example:25", Dialer: dialFunc(func() net.Conn { return tarrying(slow, 2*time.Second) })}
+			e.Patience = func(c fsm.Command) time.Duration {
+				if c == fsm.Rcpt {
+					return time.Second
+				}
+				return 0
+			}
+			c, err := parley.Dial(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer time.Sleep(2 * time.Second) // virtual: until the server is done too
+			defer c.Close()
+			tx := transaction(t, "a@x.example", "b@y.example")
+			tx.Content = []byte("Subject: hi\r\n\r\n")
+			begun := time.Now()
+			err = c.Send(t.Context(), tx, nil)
+			took := time.Since(begun)
+			var failed *parley.Error
+			switch {
+			case !errors.Is(err, want):
+				t.Errorf("slow at %s: %v, want %v", slow, err, want)
+			case want == nil && took != 2*time.Second:
+				t.Errorf("slow at %s: took %v", slow, took)
+			case want != nil && (!errors.As(err, &failed) || failed.Command != fsm.Rcpt || took != time.Second || tx.Status(0) != parley.NotSent):
+				t.Errorf("slow at %s: %v after %v, %v", slow, err, took, tx.Status(0))
+			}
+		})
+	}
+}
+
+// tarrying is a connection to a server that takes its time over one verb.
+func tarrying(slow string, by time.Duration) net.Conn {
+	client, server := mem.Pipe(mem.Options{})
+	go func() {
+		defer server.Close()
+		say := func(line string) bool { _, err := io.WriteString(server, line+"\r\n"); return err == nil }
+		content := false
+		lines := bufio.NewScanner(server)
+		for ok := say("220 mx.example"); ok && lines.Scan(); {
+			line := lines.Text()
+			if content && line != "." {
+				continue
+			}
+			if strings.HasPrefix(line, slow) {
+				time.Sleep(by)
+			}
+			reply := "250 ok"
+			if content = line == "DATA"; content {
+				reply = "354 go"
+			}
+			ok = say(reply)
+		}
+	}()
+	return client
 }
 
 // Cancelling the context ends the call at once, wherever it is, and leaves nothing
