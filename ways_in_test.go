@@ -80,7 +80,7 @@ var waysIn = []wayIn{
 	{name: "STARTTLS refused", peer: plays(greets, "<", offersIt, "<", "454 4.7.0 not now\r\n"), want: "tls STARTTLS 454"},
 	{name: "STARTTLS refused for good", peer: plays(greets, "<", offersIt, "<", "502 5.5.1 what\r\n"), want: "tls STARTTLS 502"},
 	{name: "capability injected before TLS", peer: plays(greets, "<", offersIt, "<", "220 go\r\n", "TLS", "<", "250 mx.example\r\n"), want: "unsupported AUTH"},
-	{name: "octets behind the 220", peer: plays(greets, "<", offersIt, "<", "220 go\r\n"+stripped), want: "violation"},
+	{name: "octets behind the 220", peer: plays(greets, "<", offersIt, "<", "220 go\r\n"+stripped), want: "violation STARTTLS"},
 	{name: "no TLS behind the 220", peer: plays(greets, "<", offersIt, "<", "220 go\r\n", "hello", "554 not today\r\n"), want: "tls, tls: peer does not speak TLS"},
 
 	{name: "proxy: 403", gate: connects, peer: answers("HTTP/1.1 403 No\r\n\r\n"), want: "transport, http: connect: not allowed by the proxy's rules 403"},

@@ -42,6 +42,17 @@ var mailFaults = []namedFault{
 		}
 		return r
 	}}},
+	{"one-refusal-of-all", "leaves when a MAIL was refused, and tries no other message", fault{reply: func(f *faulty, r []byte) []byte {
+		if f.answers("MAIL") && r[0] == '5' {
+			f.kept = []byte("refused")
+		}
+		return r
+	}, sent: func(f *faulty, p []byte) []byte {
+		if f.kept != nil && bytes.HasPrefix(p, []byte("MAIL")) {
+			return []byte("QUIT\r\n")
+		}
+		return p
+	}}},
 	{"no-address-is-transient", "takes the 521 and 556 of those who never take mail for something that will pass", fault{reply: func(_ *faulty, r []byte) []byte {
 		if c := firstCode(r); c == "521" || c == "556" {
 			return recode(r, "450")

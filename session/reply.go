@@ -432,6 +432,8 @@ func (s *Session) failure(kind Kind, detail string) *Error {
 		e.Command, e.During = s.flight.head().cmd, true
 	} else if s.contentGoing() != nil {
 		e.Command, e.During = fsm.EndOfData, true
+	} else if s.state == fsm.Handshake { // its reply is here, and what it was for is not
+		e.Command, e.During = fsm.StartTLS, true
 	}
 	return e
 }
