@@ -27,6 +27,12 @@ func TestMessageRules(t *testing.T) {
 		{name: "a last line gets its end (RFC 5321 §4.1.1.4)", set: func(s *parley.SMTP) { s.MessageText = "abc" }, check: ends("\r\n\r\nabc\r\n")},
 		{name: "text without 8BITMIME is encoded (RFC 5321 §2.4)", offer: plain, set: func(s *parley.SMTP) { s.MessageText = "größer\r\n" }, check: sevenBit},
 		{name: "8 bit as it is, without 8BITMIME (RFC 6152 §3)", offer: plain, set: func(s *parley.SMTP) { s.Message = []byte("A: b\r\n\r\n\xe9\r\n") }, fault: parley.ErrUnsupported},
+		{name: "8 bit as it is, and no MIME, strictly (RFC 5321 §2.4)", set: func(s *parley.SMTP) {
+			s.Message, s.Session.Strict = []byte("A: b\r\n\r\n\xe9\r\n"), true
+		}, fault: parley.ErrUnsupported},
+		{name: "8 bit as it is, and MIME, strictly (RFC 5321 §2.4)", set: func(s *parley.SMTP) {
+			s.Message, s.Session.Strict = []byte("MIME-Version: 1.0\r\n\r\n\xe9\r\n"), true
+		}, check: ends("\xe9\r\n")},
 		{name: "a NUL as it is, not through DATA (RFC 5321 §4.5.2)", offer: plain, set: func(s *parley.SMTP) { s.Message = []byte("A: b\r\n\r\na\x00b\r\n") }, fault: parley.ErrUnsupported},
 		{name: "a long line of text is encoded (RFC 5321 §4.5.3.1.6)", set: func(s *parley.SMTP) { s.MessageText = strings.Repeat("x", 1200) }, check: lines(998)},
 		{name: "a long line as it is (RFC 5321 §4.5.3.1.6)", set: func(s *parley.SMTP) { s.Message = []byte("A: b\r\n\r\n" + strings.Repeat("x", 1200) + "\r\n") }, fault: message.FaultLongLine},

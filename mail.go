@@ -81,7 +81,7 @@ func (m *Mail) fill(tx *session.Transaction) error {
 	case f.NUL:
 		tx.Body = codec.BodyBinaryMIME
 	case f.EightBit:
-		tx.Body = codec.Body8BitMIME
+		tx.Body, tx.NotMIME = codec.Body8BitMIME, !f.MIME
 	default:
 		tx.Body = codec.Body7Bit
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	StartTLS     StartTLS
 	Authenticate bool // AUTH before the first transaction; see WantCredentials
 
-	Strict   bool         // oddities of the server end the session instead of being noted
+	Strict   bool         // oddities of the server end the session, and those of content refuse it, instead of being noted
 	Limits   codec.Limits // on what the server may send; zero: the codec's defaults
 	Machine  fsm.Machine  // in fsm.Idle; nil: one of Table
 	Table    *fsm.Table   // what may be sent where; nil: fsm.Standard. Tests of tests have others

@@ -89,6 +89,13 @@ func (s *Session) negotiate(tx *Transaction) *Error {
 		}
 		p.Body, tx.chunked = codec.BodyBinaryMIME, true
 	case codec.Body8BitMIME:
+		const bare = "content with octets over 127 is no MIME, which 8BITMIME is for (RFC 5321 §2.4)"
+		switch {
+		case tx.NotMIME && s.cfg.Strict:
+			return refuse(bare)
+		case tx.NotMIME:
+			s.notice(tx.id, bare)
+		}
 		switch {
 		case x.EightBitMIME:
 			p.Body = codec.Body8BitMIME

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,14 +18,15 @@ import (
 func TestNegotiation(t *testing.T) {
 	secure := session.Link{Secure: true, Verified: true}
 	for _, c := range []struct {
-		name  string
-		set   func(*session.Transaction)
-		cfg   session.Config
-		link  session.Link
-		offer string // EHLO keywords
-		mail  string // parameters of MAIL; "-": refused before MAIL
-		rcpt  string
-		body  string // command that begins the content; "": DATA
+		name   string
+		set    func(*session.Transaction)
+		cfg    session.Config
+		link   session.Link
+		offer  string // EHLO keywords
+		mail   string // parameters of MAIL; "-": refused before MAIL
+		rcpt   string
+		body   string // command that begins the content; "": DATA
+		notice string // what is noted; "": does not matter
 	}{
 		{name: "nothing"},
 		{name: "size", offer: "SIZE 1000", set: func(tx *session.Transaction) { tx.Octets = 1000 }, mail: " SIZE=1000"},
@@ -33,6 +35,13 @@ func TestNegotiation(t *testing.T) {
 		{name: "8 bit", offer: "8BITMIME", set: func(tx *session.Transaction) { tx.Body = codec.Body8BitMIME }, mail: " BODY=8BITMIME"},
 		{name: "8 bit, not offered", set: func(tx *session.Transaction) { tx.Body = codec.Body8BitMIME }, mail: "-"},
 		{name: "8 bit, sent all the same", cfg: session.Config{Raw8Bit: true}, set: func(tx *session.Transaction) { tx.Body = codec.Body8BitMIME }},
+		{name: "8 bit and no MIME", offer: "8BITMIME", set: func(tx *session.Transaction) {
+			tx.Body, tx.NotMIME = codec.Body8BitMIME, true
+		}, mail: " BODY=8BITMIME", notice: "is no MIME"},
+		{name: "8 bit and no MIME, strict", offer: "8BITMIME", cfg: session.Config{Strict: true}, set: func(tx *session.Transaction) {
+			tx.Body, tx.NotMIME = codec.Body8BitMIME, true
+		}, mail: "-"},
+		{name: "8 bit, strict", offer: "8BITMIME", cfg: session.Config{Strict: true}, set: func(tx *session.Transaction) { tx.Body = codec.Body8BitMIME }, mail: " BODY=8BITMIME"},
 		{name: "binary", offer: "BINARYMIME|CHUNKING", set: func(tx *session.Transaction) { tx.Body = codec.BodyBinaryMIME }, mail: " BODY=BINARYMIME", body: "BDAT 2 LAST"},
 		{name: "binary, DATA wanted", offer: "BINARYMIME|CHUNKING", cfg: session.Config{Data: session.DataOnly}, set: func(tx *session.Transaction) { tx.Body = codec.BodyBinaryMIME }, mail: "-"},
 		{name: "binary without chunking", offer: "BINARYMIME", set: func(tx *session.Transaction) { tx.Body = codec.BodyBinaryMIME }, mail: "-"},
@@ -111,6 +120,15 @@ func TestNegotiation(t *testing.T) {
 			}
 		} else {
 			sc.want = []string{"b@y.example accepted 250"}
+			sc.check = func(t *testing.T, _ *session.Session, all []events.Event) {
+				noted := slices.ContainsFunc(all, func(e events.Event) bool {
+					n, ok := e.(*events.Notice)
+					return ok && strings.Contains(n.Detail, c.notice)
+				})
+				if c.notice != "" && !noted {
+					t.Errorf("%q is not noted", c.notice)
+				}
+			}
 			sc.script += "C: MAIL FROM:<" + tx.Envelope.ReversePath.String() + ">" + c.mail + "\nS: 250 ok\nC: RCPT TO:<b@y.example>" + c.rcpt + "\nS: 250 ok\n"
 			if c.body != "" {
 				sc.script += "C: " + c.body + "\nC: \nS: 250 ok\n"

@@ -29,6 +29,10 @@ type Transaction struct {
 	// for octets over 127, BodyBinaryMIME for what is not lines of text (RFC 3030 §3).
 	Body codec.BodyType
 
+	// NotMIME says that content with octets over 127 has no MIME-Version, so that 8BITMIME
+	// is no leave for it (RFC 5321 §2.4). It is noted; Config.Strict refuses it.
+	NotMIME bool
+
 	// UTF8 says that the header section has UTF-8 in it: SMTPUTF8 is needed (RFC 6531).
 	UTF8 bool
 
