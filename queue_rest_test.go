@@ -1,22 +1,17 @@
 package parley_test
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/parley-mail/parley"
-	"github.com/parley-mail/parley/fsm"
 	"github.com/parley-mail/parley/internal/sink"
 	"github.com/parley-mail/parley/internal/smtptest"
 	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/queue"
-	"github.com/parley-mail/parley/transport/mem"
 )
 
 // The 101st recipient is one too many for the server: the hundred get one copy, and the
@@ -56,45 +51,5 @@ func TestQueueServesTheRest(t *testing.T) {
 	}
 	if diff := cmp.Diff(all, slices.Concat(got[0].Paths(), got[1].Paths())); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// How long the reply to a command may take is the caller's to say, for each command
-// (C-5321-090).
-func TestPatienceIsTheCallers(t *testing.T) {
-	for _, c := range []struct {
-		impatient fsm.Command // 1 s; the reply to RCPT takes 2 s
-		ok        bool
-	}{{fsm.Rcpt, false}, {fsm.Mail, true}, {fsm.Quit, true}} {
-		bubble(t, func(t *testing.T) {
-			client, server := mem.Pipe(mem.Options{Buffer: 64 << 10})
-			over := make(chan struct{})
-			defer func() { server.Close(); <-over }()
-			go func() {
-				defer close(over)
-				say(server, "220 mx.example\r\n", "250 mx.example\r\n", "250 ok\r\n")
-				_, _ = server.Read(make([]byte, 1024)) // RCPT
-				time.Sleep(2 * time.Second)
-				_, _ = server.Write([]byte("250 ok\r\n"))
-				say(server, "", "354 go\r\n", "250 ok\r\n", "221 bye\r\n")
-			}()
-			conn, err := parley.Dial(t.Context(), &parley.Endpoint{
-				Address: "mx.example:25", Dialer: dialFunc(func() net.Conn { return client }),
-				Patience: func(cmd fsm.Command) time.Duration {
-					if cmd == c.impatient {
-						return time.Second
-					}
-					return 0
-				},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = conn.Send(t.Context(), transaction(t, "a@x.example", "b@y.example"), nil)
-			if (err == nil) != c.ok || !c.ok && !errors.Is(err, parley.ErrTimeout) {
-				t.Errorf("%v: %v", c.impatient, err)
-			}
-			_ = conn.Quit(t.Context())
-		})
 	}
 }
