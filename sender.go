@@ -21,13 +21,13 @@ import (
 // connection had served before, and broke before the server had said anything about the
 // message or had been given the end of it.
 type Sender struct {
-	// MaxConns is how many connections lead to one destination at most; 0: 8.
+	// MaxConns is how many connections lead to one destination at most; 0: 16.
 	MaxConns int
 	// MaxTotal is how many connections there are at most; 0: no limit. When they are used
 	// up, destinations take turns.
 	MaxTotal int
 	// MaxDialing is how many connections are being opened at once at most, handshakes
-	// included; 0: 32.
+	// included; 0: 512.
 	MaxDialing int
 	// MaxIdle is how long a connection is kept that nobody uses; 0: one minute.
 	MaxIdle time.Duration

@@ -48,11 +48,11 @@ func (s *Sender) sweep() {
 	}
 	for k, d := range s.destinations {
 		if len(d.lanes) == 0 && len(d.queue) == 0 && d.users == 0 && d.next.Before(now) {
-			if d.turned == "" || now.Sub(d.turnedAt) >= forgetAfter {
+			if keep := d.keeps(now); keep > 0 {
+				in(keep)
+			} else {
 				delete(s.destinations, k)
 				d.gone = true
-			} else {
-				in(forgetAfter - now.Sub(d.turnedAt))
 			}
 		}
 	}

@@ -317,6 +317,9 @@ func (s *Sender) remove(l *lane) {
 	if i := slices.Index(d.lanes, l); i >= 0 {
 		d.lanes = slices.Delete(d.lanes, i, i+1)
 		s.conns--
+		if len(d.lanes) == 0 {
+			s.watch() // so that it is forgotten
+		}
 	}
 	if i := slices.Index(d.idle, l); i >= 0 {
 		d.idle = slices.Delete(d.idle, i, i+1)

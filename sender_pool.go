@@ -80,14 +80,15 @@ type destination struct {
 	queue     []*Message // waiting for room, in line
 	most      int        // messages that the server takes on one connection; 0: as far as is known any number
 	mostSince time.Time
-	window    int    // messages in flight on one connection
-	chunks    bool   // BDAT is our choice, not the caller's
-	turned    string // why less is done than could be
-	turnedAt  time.Time
-	next      time.Time // when Rate allows the next message
-	users     int       // callers who look for a lane now
-	gone      bool      // nobody used it, and it was forgotten
-	sender    *Sender
+	reach
+	window   int    // messages in flight on one connection
+	chunks   bool   // BDAT is our choice, not the caller's
+	turned   string // why less is done than could be
+	turnedAt time.Time
+	next     time.Time // when Rate allows the next message
+	users    int       // callers who look for a lane now
+	gone     bool      // nobody used it, and it was forgotten
+	sender   *Sender
 }
 
 // destination returns that of the message. The caller holds the lock.
@@ -139,22 +140,25 @@ func (s *Sender) place(ctx context.Context, m *Message) error {
 		return err
 	}
 	for {
-		if m.stage == unplaced && len(d.queue) == 0 && !s.closing {
+		if m.err != nil { // of who tried to open a connection for all
+			return m.err
+		}
+		if m.stage == unplaced && len(d.queue) == 0 && !s.closing && !d.silent() {
 			s.assign(d, m)
 		}
 		switch m.stage {
 		case taken, decided: // who wanted room on the lane may have driven it already
 			return nil
 		case opening:
-			return s.open(ctx, d, m)
+			if err := s.open(ctx, d, m); err != nil || m.stage != unplaced {
+				return err
+			}
+			continue
 		}
-		if ctx.Err() != nil || s.closing {
+		if err := s.hopeless(ctx, d); err != nil {
 			d.queue = slices.DeleteFunc(d.queue, func(x *Message) bool { return x == m })
 			m.stage = unplaced
-			if s.closing {
-				return errClosed
-			}
-			return &Error{Kind: ErrCanceled, Detail: "given up by the caller while waiting for a connection", Err: context.Cause(ctx)}
+			return err
 		}
 		if l := d.stuck(); l != nil {
 			s.drive(ctx, l, nil)
@@ -209,7 +213,7 @@ func (s *Sender) assign(d *destination, m *Message) {
 			}
 		}
 	}
-	if len(d.lanes) < s.maxConns() && s.slot() {
+	if len(d.lanes) < s.connsAt(d) && s.slot() {
 		s.conns++
 		s.load++
 		m.lane, m.stage = newLane(d), opening
@@ -252,7 +256,7 @@ func (s *Sender) serve(d *destination) {
 
 // serveOne gives it to the first in line.
 func (s *Sender) serveOne(d *destination) bool {
-	if len(d.queue) == 0 || s.closing {
+	if len(d.queue) == 0 || s.closing || d.silent() {
 		return false
 	}
 	m := d.queue[0]
@@ -299,7 +303,7 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 	if s.dialing == nil {
 		n := s.MaxDialing
 		if n <= 0 {
-			n = 32
+			n = 512
 		}
 		s.dialing = make(chan struct{}, n)
 		s.patient, s.hurry = context.WithCancel(context.Background())
@@ -314,6 +318,10 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 		s.stats.DialErrors++
 		m.lane, m.stage = nil, unplaced
 		s.remove(l)
+		if d.failed(err, time.Since(l.opened)) {
+			s.feed()
+			return nil // the message waits for a connection that is open
+		}
 		s.serve(d)
 		s.feed()
 		if s.closing && ctx.Err() == nil {
@@ -322,6 +330,7 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 		return err
 	}
 	l.conn, l.opened, l.most = conn, time.Now(), s.MaxMessages
+	d.reached()
 	if most := conn.Extensions().MailMax; most > 0 && (l.most <= 0 || most < l.most) {
 		l.most = most // RFC 9422 §4.1
 	}
@@ -346,7 +355,7 @@ func (s *Sender) dial(ctx context.Context, l *lane, e *Endpoint) (*Conn, error) 
 	}
 	s.mu.Lock()
 	closing := s.closing
-	l.opening = c
+	l.opening, l.opened = c, time.Now()
 	s.mu.Unlock()
 	if closing {
 		return nil, errClosed
@@ -458,7 +467,7 @@ func (s *Sender) maxConns() int {
 	if s.MaxConns > 0 {
 		return s.MaxConns
 	}
-	return 8
+	return 16
 }
 
 func (s *Sender) maxIdle() time.Duration {
