@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"sync"
@@ -47,16 +46,15 @@ func (o *octets) IntN(n int) int {
 type Fuzzer struct {
 	opt Options
 
-	mu     sync.Mutex
-	rng    *rand.Rand
-	corpus [][]byte
-	pairs  map[[2]edge]bool
-	cells  map[cell]bool
+	mu    sync.Mutex
+	plans *Corpus
+	pairs map[[2]edge]bool
+	cells map[cell]bool
 }
 
 // NewFuzzer returns a fuzzer whose choices follow from the seed, if one goroutine uses it.
 func NewFuzzer(seed uint64, opt Options) *Fuzzer {
-	return &Fuzzer{opt: opt, rng: rand.New(rand.NewPCG(seed, 0x2821)), pairs: map[[2]edge]bool{}, cells: map[cell]bool{}}
+	return &Fuzzer{opt: opt, plans: NewCorpus(seed), pairs: map[[2]edge]bool{}, cells: map[cell]bool{}}
 }
 
 // Seen returns how many plans are kept, and how many pairs of rows and cells of the table
@@ -64,7 +62,7 @@ func NewFuzzer(seed uint64, opt Options) *Fuzzer {
 func (f *Fuzzer) Seen() (plans, pairs, cells int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.corpus), len(f.pairs), len(f.cells)
+	return len(f.plans.kept), len(f.pairs), len(f.cells)
 }
 
 // Finding is a plan by which something is wrong, made as short as it can be.
@@ -93,15 +91,11 @@ func newFinding(data []byte, opt Options) *Finding {
 
 // Next plays one session. It returns nil if nothing is wrong with it.
 func (f *Fuzzer) Next() *Finding {
-	data := f.plan()
+	f.mu.Lock()
+	data := f.plans.Next()
+	f.mu.Unlock()
 	opt := f.opt
-	opt.seen = func(_ *Case, _ Variant, t *tracer) {
-		if f.new(t) {
-			f.mu.Lock()
-			f.corpus = append(f.corpus, data)
-			f.mu.Unlock()
-		}
-	}
+	opt.seen = func(_ *Case, _ Variant, t *tracer) { f.note(data, t) }
 	o := Session(data, opt)
 	if o.Failure == nil {
 		return nil
@@ -113,50 +107,8 @@ func (f *Fuzzer) Next() *Finding {
 	return newFinding(data, f.opt)
 }
 
-// planLength is how many octets a plan has at most, at first: enough for a session of
-// several messages.
-const planLength = 240
-
-// plan makes up a plan: a new one, or one that is kept with changes.
-func (f *Fuzzer) plan() []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.corpus) == 0 || f.rng.IntN(5) == 0 {
-		data := make([]byte, 20+f.rng.IntN(planLength))
-		for i := range data {
-			data[i] = byte(f.rng.Uint32())
-		}
-		return data
-	}
-	data := bytes.Clone(f.corpus[f.rng.IntN(len(f.corpus))])
-	for range 1 + f.rng.IntN(4) {
-		i := f.rng.IntN(len(data) + 1)
-		switch f.rng.IntN(5) {
-		case 0:
-			data = slices.Insert(data, i, byte(f.rng.Uint32()))
-		case 1:
-			data = slices.Delete(data, min(i, len(data)-1), min(i, len(data)-1)+min(1, len(data)))
-		case 2: // the end is another
-			for k := i; k < len(data); k++ {
-				data[k] = byte(f.rng.Uint32())
-			}
-		case 3: // as it goes on in another
-			other := f.corpus[f.rng.IntN(len(f.corpus))]
-			data = append(data[:i], other[min(i, len(other)):]...)
-		default:
-			if i < len(data) {
-				data[i] = byte(f.rng.Uint32())
-			}
-		}
-		if len(data) == 0 {
-			return []byte{0}
-		}
-	}
-	return data
-}
-
-// new notes what a play has come by, and reports whether anything of it is new.
-func (f *Fuzzer) new(t *tracer) bool {
+// note notes what a play has come by, and keeps its plan if anything of it is new.
+func (f *Fuzzer) note(data []byte, t *tracer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := len(f.pairs) + len(f.cells)
@@ -166,7 +118,9 @@ func (f *Fuzzer) new(t *tracer) bool {
 	for _, c := range t.cells {
 		f.cells[c] = true
 	}
-	return len(f.pairs)+len(f.cells) > n
+	if len(f.pairs)+len(f.cells) > n {
+		f.plans.Keep(data)
+	}
 }
 
 // Minimize takes away what it can while fails holds: stretches, then octets, and then

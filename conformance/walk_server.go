@@ -13,7 +13,7 @@ func (w *walk) answer(p *play) {
 		w.unlawful(p)
 		return
 	}
-	w.say(p, w.reply(p)+"\r\n")
+	w.say(p, w.reply(&p.mon)+"\r\n")
 	p.pump()
 	p.rec.turn()
 }
@@ -34,35 +34,55 @@ func (w *walk) unlawful(p *play) {
 	if w.wild {
 		ways = 16
 	}
-	switch w.rng.IntN(ways) {
-	case 0:
+	way := w.rng.IntN(ways)
+	switch way {
+	case wayAccident:
 		w.accident(p)
 		return
-	case 1:
-		p.deliver([]byte("421 4.3.2 closing\r\n"))
-	case 2:
-		p.deliver([]byte(w.one("what?", "25", "250_ok", "600 no", "\x16\x03\x01") + "\r\n"))
-	case 3: // the connection ends within a reply
-		p.deliver([]byte(w.one("250-half\r\n", "250 ok", "2")))
-		p.lost(io.EOF)
-	case 4: // a class that the command cannot get, or an odd code
-		p.deliver([]byte(w.one("250", "354", "334", "220", "299", "399", "499", "599") + " odd\r\n"))
-	case 5:
-		p.deliver([]byte("221 bye\r\n"))
-	case 6:
+	case wayStall: // the client cannot get rid of its answer
+		p.stall([]byte(w.reply(&p.mon) + "\r\n"))
+		return
+	case wayOversize:
 		if !wantsTLS(p) {
 			p.trace.cell(ClassOversize)
 		}
-		p.deliver([]byte("250 " + strings.Repeat("x", 9000) + "\r\n"))
-	case 7: // one reply more than is owed, before the client has its turn
-		p.deliver([]byte(w.reply(p) + "\r\n" + w.one("250 once more", "550 no", "421 closing", "221 bye", "354 go") + "\r\n"))
-	case 8: // the client cannot get rid of its answer
-		p.stall([]byte(w.reply(p) + "\r\n"))
-		return
-	default:
-		p.deliver(w.malformed(w.reply(p) + "\r\n"))
+	}
+	octets, cut := w.misanswer(&p.mon, way)
+	p.deliver(octets)
+	if cut {
+		p.lost(io.EOF)
 	}
 	p.pump()
+}
+
+// The ways to go wrong that are not only octets. From numWays on a reply is malformed.
+const (
+	wayAccident = 0
+	wayOversize = 6
+	wayStall    = 8
+	numWays     = 9
+)
+
+// misanswer is a wrong answer to the command that waits longest. The connection may be
+// cut behind it.
+func (w *walk) misanswer(m *monitor, way int) (octets []byte, cut bool) {
+	switch way {
+	case 1:
+		return []byte("421 4.3.2 closing\r\n"), false
+	case 2:
+		return []byte(w.one("what?", "25", "250_ok", "600 no", "\x16\x03\x01") + "\r\n"), false
+	case 3: // the connection ends within a reply
+		return []byte(w.one("250-half\r\n", "250 ok", "2")), true
+	case 4: // a class that the command cannot get, or an odd code
+		return []byte(w.one("250", "354", "334", "220", "299", "399", "499", "599") + " odd\r\n"), false
+	case 5:
+		return []byte("221 bye\r\n"), false
+	case wayOversize:
+		return []byte("250 " + strings.Repeat("x", 9000) + "\r\n"), false
+	case 7: // one reply more than is owed, before the client has its turn
+		return []byte(w.reply(m) + "\r\n" + w.one("250 once more", "550 no", "421 closing", "221 bye", "354 go") + "\r\n"), false
+	}
+	return w.malformed(w.reply(m) + "\r\n"), false
 }
 
 // malformed changes a reply in some octets.
@@ -117,17 +137,17 @@ func (w *walk) interrupts(p *play) bool {
 }
 
 // reply is a lawful reply to the command that waits longest.
-func (w *walk) reply(p *play) string {
-	if !p.mon.greeted {
+func (w *walk) reply(m *monitor) string {
+	if !m.greeted {
 		if w.percent(w.good + 5) {
 			return w.one("220 s.example", "220 s.example", "220-s.example\r\n220 hello")
 		}
 		return w.one("220 s.example", "554 5.7.1 no", "450 later")
 	}
-	if len(p.mon.pending) == 0 {
+	if len(m.pending) == 0 {
 		return w.one("421 4.3.2 closing", "250 nobody asked", "550 nobody asked")
 	}
-	head := p.mon.pending[0]
+	head := m.pending[0]
 	if head.verb == "*" {
 		return w.one("501 5.5.2 cancelled", "535 5.7.8 no", "454 4.7.0 later")
 	}

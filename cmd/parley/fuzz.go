@@ -29,6 +29,7 @@ type fuzzFlags struct {
 	workers  int
 	out      string
 	mutant   string
+	client   clientFlags
 }
 
 // newFuzz makes the subcommand that plays malformed sessions against the engine.
@@ -46,9 +47,16 @@ mail is sent.
 A finding is made as small as it can be and written as a transcript, to be played by "parley
 conform run FILE".
 
+With --client another mail client is fuzzed: a program that is run once for each session, by the
+contract of conformance/shims, against malformed servers on sockets. What is looked for is a
+crash, a program that goes on when the session is over, memory without bound, and an untrue word
+about the message: accepted, and no complete 2yz came behind the end of the content; or refused,
+and the server took it. What does not show three times of three is no finding.
+
 Exit codes: 0 nothing found, 1 a finding, 2 usage.`,
 		Example: `  parley fuzz --time 10m --out findings
   parley fuzz --mutant lost-is-accepted
+  parley fuzz --client 'conformance/shims/curl.sh {host} {port}' --time 5m --out findings
   parley fuzz minimize findings/found-4ac3.smtpt
   parley fuzz promote findings/found-4ac3.smtpt odd/half-a-reply`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -62,11 +70,15 @@ Exit codes: 0 nothing found, 1 a finding, 2 usage.`,
 	cmd.Flags().IntVar(&f.workers, "workers", f.workers, "sessions at once")
 	cmd.Flags().StringVar(&f.out, "out", f.out, "folder for findings")
 	cmd.Flags().StringVar(&f.mutant, "mutant", "", "fuzz an engine that is wrong in this way")
+	f.client.add(cmd)
 	cmd.AddCommand(newFuzzMinimize(), newFuzzPromote())
 	return cmd
 }
 
 func (f *fuzzFlags) run(cmd *cobra.Command) error {
+	if f.client.command != "" {
+		return f.runClient(cmd)
+	}
 	var opt conformance.Options
 	if f.mutant != "" {
 		m, ok := conformance.LookupMutant(f.mutant)

@@ -1,0 +1,326 @@
+package conformance
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parley-mail/parley/conformance/smtpt"
+)
+
+// Provoker is the server of a session that octets decide, for a client that is not our
+// engine. It answers one command at a time and is in step with what the client has sent.
+// A plan has it go wrong at one kind of command, or anywhere; where its octets are used
+// up, it is a lawful server that takes everything. It does no I/O.
+type Provoker struct {
+	walk    walk
+	octets  *octets
+	place   int  // the kind of command at which it goes wrong; from len(places) on: any
+	greeted bool // a greeting was said, whatever it looked like
+	pending []string
+
+	line    []byte
+	content []byte // since 354; nil: commands are awaited
+	chunk   int    // octets of a chunk still to come
+	last    bool   // of BDAT LAST
+
+	strange bool // something unlawful was said before the end of content was answered
+	refused bool // a recipient, or what comes before, was refused
+
+	Trail []string // what was said to what, in short, for whoever looks for something new
+	Steps []string // the session in the notation of scripts
+	Truth Truth
+}
+
+// Truth is what somebody who saw both directions knows of the message.
+type Truth struct {
+	Ended    bool // the end of the content was received
+	Accepted bool // behind it came a line that begins with a 2yz, by the mildest reading
+	Clean    bool // it was taken for all recipients by a server that had done nothing strange by then
+}
+
+// Deed is what the server does next.
+type Deed struct {
+	Octets []byte
+	Cut    int  // where they are parted; 0: nowhere
+	Fin    bool // then the server says no more
+	Reset  bool // then the connection is reset
+	Hush   bool // nothing is said for a while, and then the connection is closed
+
+	script string // as a line of a script, where the octets would be too many
+}
+
+// places are the kinds of commands at which a plan may go wrong.
+var places = [][]string{{""}, {"EHLO", "HELO", "LHLO"}, {"MAIL"}, {"RCPT"}, {"DATA", "BDAT"}, {"."}, {"QUIT", "RSET", "NOOP"}}
+
+// Ways to go wrong that only a client on a socket is held against, behind those of
+// misanswer, some of them malformed.
+const (
+	wayRefusal = 16 + iota // lawful, and not what is hoped for
+	wayFlood               // a line of some MiB
+	wayLines               // a reply of very many lines
+	wayMixed               // codes differ within a reply
+	wayHush
+	numProvokerWays
+)
+
+// NewProvoker returns the server of a plan.
+func NewProvoker(plan []byte) *Provoker {
+	o := &octets{plan}
+	p := &Provoker{octets: o, walk: walk{rng: o, wild: true, good: 100}}
+	if p.place = o.IntN(len(places) + 5); p.place >= len(places) {
+		p.walk.good, p.walk.bold = 40+o.IntN(56), 5+o.IntN(30)
+	}
+	return p
+}
+
+// ProvokerPlans returns plans that try each way to go wrong at each kind of command, with
+// particulars that follow from the seed.
+func ProvokerPlans(seed uint64) [][]byte {
+	c := NewCorpus(seed)
+	var plans [][]byte
+	for place := range places {
+		for way := range numProvokerWays {
+			plans = append(plans, append([]byte{byte(place), byte(way)}, c.random(24)...))
+		}
+	}
+	c.rng.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
+	return plans
+}
+
+// Due reports whether it is the server's turn.
+func (p *Provoker) Due() bool { return !p.greeted || len(p.pending) > 0 }
+
+// Reconnected says that the client has connected once more: the plan goes on.
+func (p *Provoker) Reconnected() {
+	p.greeted, p.pending, p.line, p.content, p.chunk = false, nil, nil, nil, 0
+	p.strange = true // the client may have its reasons
+	p.step("# connection\n")
+}
+
+func (p *Provoker) step(s string) { p.Steps = append(p.Steps, s) }
+
+// Sent takes octets of the client.
+func (p *Provoker) Sent(octets []byte) {
+	for len(octets) > 0 {
+		switch {
+		case p.chunk > 0:
+			n := min(p.chunk, len(octets))
+			octets = octets[n:]
+			if p.chunk -= n; p.chunk == 0 {
+				p.chunked()
+			}
+		case p.content != nil:
+			octets = p.takeContent(octets)
+		default:
+			i := bytes.IndexByte(octets, '\n')
+			if i < 0 {
+				p.line = append(p.line, octets...)
+				return
+			}
+			line := append(p.line, octets[:i+1]...)
+			octets, p.line = octets[i+1:], nil
+			p.command(line)
+		}
+	}
+}
+
+func (p *Provoker) chunked() {
+	verb := "BDAT"
+	if p.last {
+		verb, p.Truth.Ended = ".", true
+	}
+	p.pending = append(p.pending, verb)
+}
+
+var contentEnd = []byte("\r\n.\r\n")
+
+// takeContent takes content up to its end, and returns what follows.
+func (p *Provoker) takeContent(octets []byte) []byte {
+	before := len(p.content)
+	p.content = append(p.content, octets...)
+	i := bytes.Index(p.content, contentEnd) // content begins as if behind a line end
+	if i < 0 {
+		p.content = slices.Clone(p.content[max(0, len(p.content)-len(contentEnd)+1):])
+		return nil
+	}
+	p.content, p.Truth.Ended = nil, true
+	p.pending = append(p.pending, ".")
+	p.step("C<<any\n")
+	return octets[i+len(contentEnd)-before:]
+}
+
+func (p *Provoker) command(line []byte) {
+	text := strings.TrimRight(string(line), "\r\n")
+	verb, arg, _ := strings.Cut(text, " ")
+	verb = strings.ToUpper(verb)
+	p.step("C: " + pattern(verb, text) + "\n")
+	if verb != "BDAT" {
+		if !slices.Contains(lawfulVerbs, verb) {
+			verb = "?"
+		}
+		p.pending = append(p.pending, verb)
+		return
+	}
+	size, last, _ := strings.Cut(strings.ToUpper(arg), " ")
+	n, err := strconv.Atoi(size)
+	if p.chunk, p.last = max(n, 0), last == "LAST"; err != nil || p.chunk == 0 {
+		p.chunked()
+		return
+	}
+	p.step("C<<any\n")
+}
+
+// lawfulVerbs are those that are not answered by 500.
+var lawfulVerbs = []string{"EHLO", "LHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP"}
+
+// pattern is a command of the client as a script expects it: what is the client's own
+// stands open.
+func pattern(verb, text string) string {
+	switch verb {
+	case "EHLO", "HELO", "LHLO":
+		return verb + " {any}"
+	case "BDAT":
+		return "BDAT {any}"
+	}
+	if i := strings.IndexByte(text, '>'); i >= 0 && i < len(text)-1 && (verb == "MAIL" || verb == "RCPT") {
+		return smtpt.Escape([]byte(text[:i+1]), true) + "{any}"
+	}
+	return smtpt.Escape([]byte(text), true)
+}
+
+// Answer is what the server does about the command that waits longest.
+func (p *Provoker) Answer() Deed {
+	verb := ""
+	if p.greeted {
+		verb, p.pending = p.pending[0], p.pending[1:]
+	}
+	m := &monitor{greeted: p.greeted, pending: []owed{{verb: verb}}}
+	p.greeted = true
+	d, how := p.deed(m, verb)
+	p.Trail = append(p.Trail, verb+" "+how)
+	p.account(verb, d)
+	if here := p.place >= len(places) || strings.HasPrefix(how, "by"); here && len(d.Octets) > 0 && len(p.octets.data) > 0 && p.walk.percent(10) {
+		d.Cut = p.walk.rng.IntN(len(d.Octets))
+	}
+	p.write(d)
+	return d
+}
+
+// deed chooses what to do, and says in a word how.
+func (p *Provoker) deed(m *monitor, verb string) (d Deed, how string) {
+	w := &p.walk
+	here := p.place >= len(places) && w.percent(w.bold) || p.place < len(places) && slices.Contains(places[p.place], verb)
+	if verb == "?" {
+		return Deed{Octets: []byte("500 5.5.1 what?\r\n")}, "5"
+	}
+	if len(p.octets.data) == 0 || !here {
+		reply := withoutKeywords(p.lawful().reply(m), "STARTTLS", "AUTH")
+		return Deed{Octets: []byte(reply + "\r\n")}, reply[:1]
+	}
+	way := w.rng.IntN(numProvokerWays)
+	how = "by " + strconv.Itoa(way)
+	switch way {
+	case wayAccident:
+		if w.percent(70) {
+			return Deed{Fin: true}, how
+		}
+		return Deed{Reset: true}, how
+	case wayStall, wayHush:
+		return Deed{Hush: true}, how
+	case wayRefusal:
+		if bad := w.refusal(verb); bad != "" {
+			return Deed{Octets: []byte(bad + "\r\n")}, bad[:3]
+		}
+		return Deed{Octets: []byte("554 5.7.1 no\r\n")}, "554"
+	case wayFlood:
+		p.strange = p.strange || !p.answered(verb)
+		n := 1 << (16 + w.rng.IntN(8))
+		return Deed{Octets: append([]byte("250 "), bytes.Repeat([]byte("x"), n)...), script: fmt.Sprintf("S[fill=x*%d]| 250 ", n)}, how
+	case wayLines:
+		p.strange = p.strange || !p.answered(verb)
+		n := 1 << (6 + w.rng.IntN(12))
+		return Deed{Octets: bytes.Repeat([]byte("250-and so on\r\n"), n), Fin: w.percent(50), script: fmt.Sprintf("S[rep=%d]: 250-and so on", n)}, how
+	case wayMixed:
+		p.strange = p.strange || !p.answered(verb)
+		return Deed{Octets: []byte(w.one("250-a\r\n550 b", "550-a\r\n250 b", "250-a\r\n250-b\r\n354 c", "220-a\r\n\r\n250 b") + "\r\n")}, how
+	}
+	octets, cut := w.misanswer(m, way)
+	p.strange = p.strange || !p.answered(verb)
+	return Deed{Octets: octets, Fin: cut}, how
+}
+
+// lawful returns the walk that answers where nothing goes wrong. A plan that goes wrong at
+// one kind of command spends no octets elsewhere.
+func (p *Provoker) lawful() *walk {
+	if p.place >= len(places) {
+		return &p.walk
+	}
+	return &walk{rng: &octets{}, good: 100}
+}
+
+// answered reports whether the end of content had its answer before this command.
+func (p *Provoker) answered(verb string) bool { return p.Truth.Accepted && verb != "." }
+
+var positive = regexp.MustCompile(`(?m)^[^0-9A-Za-z\n]*2[0-9][0-9]([^-\n][^\n]*)?\n`)
+
+// account keeps the truth about the message.
+func (p *Provoker) account(verb string, d Deed) {
+	refusing := len(d.Octets) > 0 && (d.Octets[0] == '4' || d.Octets[0] == '5') || d.Fin || d.Reset || d.Hush
+	switch verb {
+	case "", "EHLO", "LHLO", "HELO", "MAIL", "RCPT", "BDAT":
+		p.refused = p.refused || refusing
+	case "DATA":
+		if bytes.HasPrefix(d.Octets, []byte("354")) && bytes.IndexByte(d.Octets, '\n') > 0 {
+			p.content = []byte("\r\n")
+		}
+	case ".":
+		if positive.Match(d.Octets) {
+			p.Truth.Accepted = true
+			p.Truth.Clean = !p.strange && !p.refused && bytes.HasPrefix(d.Octets, []byte("250"))
+		}
+	}
+}
+
+// write notes a deed in the notation of scripts.
+func (p *Provoker) write(d Deed) {
+	rec := &recorder{}
+	switch {
+	case d.script != "":
+		rec.line("%s", d.script)
+	default:
+		from := 0
+		for line := range bytes.Lines(d.Octets) {
+			attr := ""
+			if d.Cut > from && d.Cut < from+len(line) {
+				attr = fmt.Sprintf("[split=%d]", d.Cut-from)
+			}
+			rec.octets("S"+attr, line)
+			from += len(line)
+		}
+	}
+	switch {
+	case d.Fin:
+		rec.line("X: fin")
+	case d.Reset:
+		rec.line("X: rst")
+	case d.Hush:
+		rec.line("X: stall")
+	}
+	p.step(rec.lines.String())
+}
+
+// withoutKeywords leaves lines out of an answer to EHLO: what would lead where a plain
+// connection cannot follow.
+func withoutKeywords(reply string, words ...string) string {
+	lines := strings.Split(reply, "\r\n")
+	if len(lines) < 2 {
+		return reply
+	}
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(line[min(4, len(line)):], w) })
+	}), "\r\n")
+}
