@@ -17,6 +17,14 @@ def sort(code):
     return 69 if code and 500 <= code <= 599 else 75
 
 
+def leave(client):
+    """Says QUIT. What comes of it changes nothing about the message."""
+    try:
+        client.quit()
+    except (smtplib.SMTPException, OSError):
+        client.close()
+
+
 def run():
     if env.get("PARLEY_TOKEN"):
         return 89
@@ -28,13 +36,17 @@ def run():
         client = smtplib.SMTP_SSL(host, port, env["PARLEY_HELLO"], timeout=timeout, context=context)
     else:
         client = smtplib.SMTP(host, port, env["PARLEY_HELLO"], timeout=timeout)
-    with client:
+    try:
         if tls == "starttls":
             client.starttls(context=context)
         if env.get("PARLEY_USER"):
             client.login(env["PARLEY_USER"], env["PARLEY_PASSWORD"])
         with open(env["PARLEY_FILE"], "rb") as f:
-            refused = client.sendmail(env["PARLEY_FROM"], env["PARLEY_RCPTS"].split(","), f.read())
+            content = f.read()
+        options = [] if (env["PARLEY_FROM"] + env["PARLEY_RCPTS"]).isascii() else ["SMTPUTF8"]
+        refused = client.sendmail(env["PARLEY_FROM"], env["PARLEY_RCPTS"].split(","), content, options)
+    finally:
+        leave(client)
     return max((sort(code) for code, _ in refused.values()), default=0)
 
 
@@ -52,3 +64,8 @@ except smtplib.SMTPResponseException as e:
 except (smtplib.SMTPException, OSError) as e:
     print(repr(e), file=sys.stderr)
     sys.exit(75)
+except ValueError as e:
+    if "newline" not in str(e):
+        raise
+    print(e, file=sys.stderr)  # in an address
+    sys.exit(65)
