@@ -21,21 +21,37 @@ def sort(code):
 async def run():
     if env.get("PARLEY_TOKEN") or env.get("PARLEY_PROTO", "smtp") != "smtp":
         return 89
+    client = aiosmtplib.SMTP(
+        hostname=host,
+        port=port,
+        local_hostname=env["PARLEY_HELLO"],
+        timeout=float(env.get("PARLEY_TIMEOUT", "30")),
+        use_tls=tls == "implicit",
+        start_tls=tls == "starttls",
+        cert_bundle=env.get("PARLEY_CA") or None,
+        username=env.get("PARLEY_USER") or None,
+        password=env.get("PARLEY_PASSWORD") or None,
+    )
+    await client.connect()
+    try:
+        return await send(client)
+    finally:  # what comes of QUIT changes nothing about the message
+        try:
+            await client.quit()
+        except (aiosmtplib.SMTPException, OSError):
+            client.close()
+
+
+async def send(client):
+    options = []
+    if not (env["PARLEY_FROM"] + env["PARLEY_RCPTS"]).isascii():
+        await client.ehlo()
+        if not client.supports_extension("smtputf8"):
+            return 78
+        options = ["SMTPUTF8"]
     with open(env["PARLEY_FILE"], "rb") as f:
-        refused, _ = await aiosmtplib.send(
-            f.read(),
-            sender=env["PARLEY_FROM"],
-            recipients=env["PARLEY_RCPTS"].split(","),
-            hostname=host,
-            port=port,
-            local_hostname=env["PARLEY_HELLO"],
-            timeout=float(env.get("PARLEY_TIMEOUT", "30")),
-            use_tls=tls == "implicit",
-            start_tls=tls == "starttls",
-            cert_bundle=env.get("PARLEY_CA") or None,
-            username=env.get("PARLEY_USER") or None,
-            password=env.get("PARLEY_PASSWORD") or None,
-        )
+        content = f.read()
+    refused, _ = await client.sendmail(env["PARLEY_FROM"], env["PARLEY_RCPTS"].split(","), content, mail_options=options)
     return max((sort(r.code) for r in refused.values()), default=0)
 
 
@@ -53,3 +69,8 @@ except aiosmtplib.SMTPResponseException as e:
 except (aiosmtplib.SMTPException, OSError) as e:
     print(repr(e), file=sys.stderr)
     sys.exit(75)
+except ValueError as e:
+    if "newline" not in str(e):
+        raise
+    print(e, file=sys.stderr)  # in an address
+    sys.exit(65)
