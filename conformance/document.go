@@ -27,6 +27,7 @@ type document struct {
 	Format       string             `json:"format"`
 	Version      int                `json:"version"`
 	Peer         Peer               `json:"peer"`
+	Runs         int                `json:"runs,omitempty"`
 	Strict       bool               `json:"strict,omitempty"`
 	Summary      map[string]int     `json:"summary"`
 	Plays        int                `json:"plays"`
@@ -79,7 +80,7 @@ type documentDemanded struct {
 // JSON writes a report as one document.
 func JSON(w io.Writer, r *Report) error {
 	doc := document{
-		Format: documentFormat, Version: documentVersion, Peer: r.Peer, Strict: r.Strict, Summary: map[string]int{},
+		Format: documentFormat, Version: documentVersion, Peer: r.Peer, Runs: r.Runs, Strict: r.Strict, Summary: map[string]int{},
 		Plays: r.Plays(), Coverage: r.Coverage, Edges: r.Edges, Cases: []*documentCase{},
 	}
 	doc.Peer.Kind = cmp.Or(doc.Peer.Kind, EnginePeer)
@@ -97,7 +98,7 @@ func JSON(w io.Writer, r *Report) error {
 	slices.Sort(named)
 	for _, id := range slices.Compact(named) {
 		if r, ok := Lookup(id); ok {
-			doc.Requirements = append(doc.Requirements, documentDemanded{id, r.Level, r.where(), r.Text})
+			doc.Requirements = append(doc.Requirements, documentDemanded{id, r.Level, r.Where(), r.Text})
 		} else if o, ok := lookupOdd(id); ok {
 			doc.Requirements = append(doc.Requirements, documentDemanded{ID: id, Text: o.Name})
 		}
@@ -140,7 +141,7 @@ func ReadJSON(in io.Reader) (*Report, error) {
 	case doc.Version != documentVersion:
 		return nil, fmt.Errorf("a report of version %d; this program reads %d", doc.Version, documentVersion)
 	}
-	r := &Report{Peer: doc.Peer, Strict: doc.Strict, Coverage: doc.Coverage, Edges: doc.Edges}
+	r := &Report{Peer: doc.Peer, Runs: doc.Runs, Strict: doc.Strict, Coverage: doc.Coverage, Edges: doc.Edges}
 	for _, list := range []struct {
 		from []*documentCase
 		to   *[]*Outcome

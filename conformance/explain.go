@@ -49,8 +49,8 @@ func Explain(cases []*Case, id string) (string, bool) {
 	return b.String(), b.Len() > 0
 }
 
-// where names the document and its section.
-func (r Requirement) where() string {
+// Where names the document and its section.
+func (r Requirement) Where() string {
 	if r.Section == "" {
 		return r.RFC
 	}
@@ -58,7 +58,7 @@ func (r Requirement) where() string {
 }
 
 func (r Requirement) explain(b *strings.Builder) {
-	fmt.Fprintf(b, "%s, %s, %s: %s\n  %s\n", r.ID, r.Level, r.where(), r.Layer, r.Text)
+	fmt.Fprintf(b, "%s, %s, %s: %s\n  %s\n", r.ID, r.Level, r.Where(), r.Layer, r.Text)
 	if r.Observe != "" {
 		fmt.Fprintf(b, "  seen by: %s\n", r.Observe)
 	}

@@ -54,6 +54,7 @@ type junitSuite struct {
 type junitCase struct {
 	Class      string          `xml:"classname,attr"`
 	Name       string          `xml:"name,attr"`
+	Seconds    float64         `xml:"time,attr"`
 	Properties []junitProperty `xml:"properties>property,omitempty"`
 	Failure    *junitMessage   `xml:"failure"`
 	Skipped    *junitMessage   `xml:"skipped"`
@@ -70,38 +71,26 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a report as JUnit XML: one suite for each area, the requirements as
-// properties; latitude is passed with a remark, inconclusive and xfail are skipped,
-// xpass is a failure.
-func JUnit(w io.Writer, r *Report) error {
+// JUnit writes reports as JUnit XML: one suite for each area, of each peer if there are
+// several, the requirements as properties; latitude is passed with a remark, inconclusive
+// and xfail are skipped, xpass and unstable are failures.
+func JUnit(w io.Writer, reports ...*Report) error {
 	var suites []*junitSuite
-	byArea := map[string]*junitSuite{}
-	for _, o := range r.Outcomes {
-		area := o.Case.Area()
-		s, ok := byArea[area]
-		if !ok {
-			s = &junitSuite{Name: area}
-			byArea[area], suites = s, append(suites, s)
+	for _, r := range reports {
+		peer := ""
+		if len(reports) > 1 {
+			peer = r.Peer.String() + "."
 		}
-		c := junitCase{Class: area, Name: path.Base(o.Case.ID)}
-		for _, id := range o.Case.Names() {
-			c.Properties = append(c.Properties, junitProperty{"requirement", id})
+		byArea := map[string]*junitSuite{}
+		for _, o := range r.Outcomes {
+			area := peer + o.Case.Area()
+			s, ok := byArea[area]
+			if !ok {
+				s = &junitSuite{Name: area}
+				byArea[area], suites = s, append(suites, s)
+			}
+			s.add(o)
 		}
-		switch o.Verdict {
-		case Fail:
-			c.Failure = &junitMessage{o.Failure.Text, o.Report()}
-			s.Failures++
-		case XPass:
-			c.Failure = &junitMessage{"passes, and is known to fail", o.Reason}
-			s.Failures++
-		case Skip, Inconclusive, XFail:
-			c.Skipped = &junitMessage{o.Verdict.String() + ": " + o.Reason, ""}
-			s.Skipped++
-		case Latitude:
-			c.Out = "the RFC allows it and advises against it"
-		}
-		s.Tests++
-		s.Cases = append(s.Cases, c)
 	}
 	if _, err := io.WriteString(w, xml.Header+"<testsuites>\n"); err != nil {
 		return err
@@ -115,4 +104,34 @@ func JUnit(w io.Writer, r *Report) error {
 	}
 	_, err := io.WriteString(w, "\n</testsuites>\n")
 	return err
+}
+
+func (s *junitSuite) add(o *Outcome) {
+	c := junitCase{Class: s.Name, Name: path.Base(o.Case.ID), Seconds: o.Duration.Seconds()}
+	for _, id := range o.Case.Names() {
+		c.Properties = append(c.Properties, junitProperty{"requirement", id})
+	}
+	switch o.Verdict {
+	case Fail:
+		c.Failure = &junitMessage{o.Reason, o.Report()}
+		if o.Failure != nil {
+			c.Failure.Message = o.Failure.Text
+		}
+	case XPass:
+		c.Failure = &junitMessage{"passes, and is known to fail", o.Reason}
+	case Unstable:
+		c.Failure = &junitMessage{o.Reason, o.Report()}
+	case Skip, Inconclusive, XFail:
+		c.Skipped = &junitMessage{o.Verdict.String() + ": " + o.Reason, ""}
+	case Latitude:
+		c.Out = "the RFC allows it and advises against it"
+	}
+	if c.Failure != nil {
+		s.Failures++
+	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
+	s.Tests++
+	s.Cases = append(s.Cases, c)
 }

@@ -78,7 +78,7 @@ func pathOf(moves []string) string {
 // explainShort returns a requirement's id and what it demands.
 func explainShort(id string) string {
 	if r, ok := Lookup(id); ok {
-		return id + ", " + r.where() + ": " + r.Text
+		return id + ", " + r.Where() + ": " + r.Text
 	}
 	return id
 }

@@ -24,6 +24,7 @@ type Plan struct {
 // Report is what came of a run.
 type Report struct {
 	Peer     Peer
+	Runs     int        // how many were merged into it; 0: it is one run
 	Outcomes []*Outcome // in the order of Plan.Cases
 	Controls []*Outcome // those that failed
 	Strict   bool
@@ -39,6 +40,9 @@ type Peer struct {
 	Target  string    `json:"target,omitempty"` // the command of a client, the address of a server
 	When    time.Time `json:"when,omitzero"`    // when the run began
 }
+
+// String returns the name and the version.
+func (p Peer) String() string { return strings.TrimSpace(p.Name + " " + p.Version) }
 
 // PeerKind says which side of the dialogue a peer is on.
 type PeerKind string

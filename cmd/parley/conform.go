@@ -31,6 +31,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		Example: `  parley conform run
   parley conform run 'rfc2920/*' -x '*/slow-*' --junit report.xml
   parley conform run my/case.smtpt
+  parley conform run --html report.html
   parley conform explain C-2920-006
   parley conform coverage --fail-under states=100,rows=100
   parley conform mutants --score`,
@@ -39,7 +40,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		return conformUsage(cmd, fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help"))
 	})
 	for _, sub := range []func() *cobra.Command{
-		newConformList, newConformRun, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor,
+		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor,
 	} {
 		c := sub()
 		run := c.RunE
@@ -163,8 +164,9 @@ func newConformList() *cobra.Command {
 // runFlags say how cases are run and what is written.
 type runFlags struct {
 	caseFlags
+	reportFlags
 	strict, tap, dry, quick, quiet bool
-	expected, junit, json          string
+	expected, json                 string
 	variant, mutant                string
 	workers                        int
 }
@@ -182,12 +184,12 @@ of them fails, every other verdict becomes inconclusive.`,
   parley conform run rfc2920 --mutant skip-lone-dot`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
-	f.add(cmd)
+	f.caseFlags.add(cmd)
+	f.reportFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "what an RFC allows and advises against is a finding")
 	cmd.Flags().StringVar(&f.expected, "expected", "", "file of cases known to fail: id and reason on each line")
 	cmd.Flags().IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "cases played at once")
 	cmd.Flags().BoolVar(&f.tap, "tap", false, "write TAP 14")
-	cmd.Flags().StringVar(&f.junit, "junit", "", "write JUnit XML to this file")
 	cmd.Flags().StringVar(&f.json, "json", "", "write one JSON document to this file (- is the output)")
 	cmd.Flags().StringVar(&f.variant, "variant", "", "play one variant only, as a failure names it")
 	cmd.Flags().StringVar(&f.mutant, "mutant", "", "play against an engine that is wrong in this way")
@@ -211,7 +213,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	plan := conformance.Plan{Cases: cases, Controls: conformance.Controls(all), Workers: f.workers, Strict: f.strict}
 	plan.Peer = conformance.Peer{Name: "parley", Version: version(), Kind: conformance.EnginePeer, When: time.Now().UTC().Truncate(time.Second)}
-	if f.json != "" {
+	if f.json != "" || f.html != "" {
 		plan.Facts = conformance.NewFacts()
 	}
 	if f.mutant != "" {
@@ -257,20 +259,19 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	report := conformance.RunAll(plan)
-	if err := f.write(cmd, report); err != nil {
+	if f.mutant != "" {
+		for _, o := range report.Outcomes {
+			o.Again = o.Reproduce() + " --mutant " + f.mutant
+		}
+	}
+	if err := f.writeAll(cmd, report); err != nil {
 		return err
 	}
 	if !f.tap && f.json != "-" {
 		for _, o := range report.Controls {
 			fmt.Fprint(out, "control case: "+o.Report())
 		}
-		var parts []string
-		for _, v := range conformance.Verdicts() {
-			if n := report.Count(v); n > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", n, v))
-			}
-		}
-		fmt.Fprintf(out, "%d cases played %d times: %s\n", len(cases), report.Plays(), strings.Join(parts, ", "))
+		fmt.Fprintf(out, "%d cases played %d times: %s\n", len(cases), report.Plays(), summary(report))
 	}
 	if code := report.Exit(); code != 0 {
 		return &silentError{code}
@@ -278,8 +279,8 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// write writes the reports asked for.
-func (f *runFlags) write(cmd *cobra.Command, r *conformance.Report) error {
+// write writes the documents asked for.
+func (f *runFlags) writeAll(cmd *cobra.Command, r *conformance.Report) error {
 	if f.json == "-" {
 		if err := conformance.JSON(cmd.OutOrStdout(), r); err != nil {
 			return err
@@ -289,10 +290,7 @@ func (f *runFlags) write(cmd *cobra.Command, r *conformance.Report) error {
 			return err
 		}
 	}
-	if f.junit != "" {
-		return toFile(f.junit, func(w *os.File) error { return conformance.JUnit(w, r) })
-	}
-	return nil
+	return f.reportFlags.write(r)
 }
 
 func toFile(name string, write func(*os.File) error) error {
