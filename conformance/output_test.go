@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
+	"math"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -281,4 +285,105 @@ func TestAppendWire(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The document is as its schema says, and the schema has nothing else.
+func TestReportSchema(t *testing.T) {
+	text, err := os.ReadFile("../docs/report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	r := runOneOfEach(t)
+	r.Peer = conformance.Peer{Name: "x", Version: "1", Kind: conformance.ClientPeer, Target: "x {port}", When: time.Unix(1e9, 0)}
+	r.Outcomes[0].Case.Rfc, r.Outcomes[0].Case.Against, r.Outcomes[0].Case.Odd = []string{"C-5321-001"}, []string{"C-5321-002"}, []string{"O-G03"}
+	r.Outcomes[0].Case.Level, r.Outcomes[0].Case.About = "MUST", "it says HELO"
+	r.Outcomes[0].Wire = conformance.AppendWire(r.Outcomes[0].Wire, 0, "C", true, []byte("x"))
+	r.Coverage = []conformance.Measure{{Name: "rows", Hit: 1, All: 2, Missing: []string{"ready: MAIL 2yz"}}}
+	r.Edges = []conformance.Taken{{From: "ready", By: "MAIL 2yz", Times: 3}}
+	r.Controls, r.Strict, r.Runs = r.Outcomes[:1], true, 2
+	engine := runOneOfEach(t)
+	used := map[string]bool{}
+	for _, r := range []*conformance.Report{r, engine} {
+		var b bytes.Buffer
+		if err := conformance.JSON(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range faults(schema, schema, doc, "", used) {
+			t.Error(fault)
+		}
+	}
+	for _, path := range []string{"report", "peer", "measure", "edge", "requirement", "case", "line"} {
+		of := schema
+		if path != "report" {
+			of = schema["$defs"].(map[string]any)[path].(map[string]any)
+		}
+		for name := range of["properties"].(map[string]any) {
+			if !used[fmt.Sprintf("%p.%s", of, name)] {
+				t.Errorf("no %s has the property %s", path, name)
+			}
+		}
+	}
+}
+
+// faults says what is wrong with v, as far as the schema uses these words: $ref, type,
+// const, enum, required, properties, additionalProperties, items.
+func faults(root, schema map[string]any, v any, at string, used map[string]bool) (all []string) {
+	if ref, ok := schema["$ref"].(string); ok {
+		return faults(root, root["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any), v, at, used)
+	}
+	if want, ok := schema["const"]; ok && want != v {
+		return []string{fmt.Sprintf("%s is %v, not %v", at, v, want)}
+	}
+	if want, ok := schema["enum"].([]any); ok && !slices.Contains(want, v) {
+		return []string{fmt.Sprintf("%s is %v, none of %v", at, v, want)}
+	}
+	kind := "object"
+	switch v := v.(type) {
+	case string:
+		kind = "string"
+	case bool:
+		kind = "boolean"
+	case float64:
+		kind = "number"
+		if want := schema["type"]; want == "integer" && v == math.Trunc(v) {
+			kind = "integer"
+		}
+	case []any:
+		kind = "array"
+		for i, item := range v {
+			all = append(all, faults(root, schema["items"].(map[string]any), item, fmt.Sprintf("%s[%d]", at, i), used)...)
+		}
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if _, ok := v[name.(string)]; !ok {
+				all = append(all, at+" has no "+name.(string))
+			}
+		}
+		for name, value := range v {
+			of, ok := properties[name].(map[string]any)
+			if !ok {
+				of, ok = schema["additionalProperties"].(map[string]any)
+			}
+			if !ok {
+				all = append(all, at+"."+name+" is not in the schema")
+				continue
+			}
+			used[fmt.Sprintf("%p.%s", schema, name)] = true
+			all = append(all, faults(root, of, value, at+"."+name, used)...)
+		}
+	}
+	if want, ok := schema["type"]; ok && want != kind {
+		all = append(all, fmt.Sprintf("%s is of the type %s, not %v", at, kind, want))
+	}
+	return all
 }

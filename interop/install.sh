@@ -22,7 +22,8 @@ krb5-kdc:krb5kdc krb5-admin-server:kadmin.local krb5-user:kinit
 libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so libmime-tools-perl:/usr/share/perl5/MIME/Parser.pm
 curl:curl swaks:swaks msmtp:msmtp python3-aiosmtplib:/usr/lib/python3/dist-packages/aiosmtplib/__init__.py
 libnet-ssleay-perl:/usr/lib/*/perl5/*/Net/SSLeay.pm libio-socket-ssl-perl:/usr/share/perl5/IO/Socket/SSL.pm
-libauthen-sasl-perl:/usr/share/perl5/Authen/SASL.pm"
+libauthen-sasl-perl:/usr/share/perl5/Authen/SASL.pm
+chromium:chromium"
 
 # Unpacked: directory, the file that proves it, packages.
 unpacked='exim usr/sbin/exim4 exim4-daemon-heavy

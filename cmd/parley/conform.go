@@ -250,6 +250,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	plan.Each = func(o *conformance.Outcome) {
 		n++
+		if f.mutant != "" {
+			o.Again = o.Reproduce() + " --mutant " + f.mutant
+		}
 		switch {
 		case f.json == "-":
 		case f.tap:
@@ -259,12 +262,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	report := conformance.RunAll(plan)
-	if f.mutant != "" {
-		for _, o := range report.Outcomes {
-			o.Again = o.Reproduce() + " --mutant " + f.mutant
-		}
-	}
-	if err := f.writeAll(cmd, report); err != nil {
+	if err := f.write(cmd, report); err != nil {
 		return err
 	}
 	if !f.tap && f.json != "-" {
@@ -280,7 +278,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // write writes the documents asked for.
-func (f *runFlags) writeAll(cmd *cobra.Command, r *conformance.Report) error {
+func (f *runFlags) write(cmd *cobra.Command, r *conformance.Report) error {
 	if f.json == "-" {
 		if err := conformance.JSON(cmd.OutOrStdout(), r); err != nil {
 			return err

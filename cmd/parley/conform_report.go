@@ -53,7 +53,7 @@ func newConformReport() *cobra.Command {
 	var f reportFlags
 	var merge bool
 	cmd := &cobra.Command{
-		Use: "report FILE.json…", Short: "Make a page, a badge or JUnit XML of the reports of runs", Args: cobra.MinimumNArgs(1),
+		Use: "report FILE.json…", Short: "Make a page, a badge or JUnit XML of the reports of runs",
 		Long: `Reads documents that parley conform run --json has written, of one peer or of many, and makes one
 page of HTML that needs no other file, no network and no script; with a script it has filters and
 keys. With --merge, runs against the same peer (kind, name and version) are one: a case on which
@@ -64,6 +64,9 @@ The exit code says whether the documents could be read and written, and nothing 
   parley conform report engine.json --html engine.html
   parley conform report --merge monday.json tuesday.json --html report/ --junit report.xml --badge badge.svg`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("no report is named")
+			}
 			var reports []*conformance.Report
 			for _, name := range args {
 				r, err := readReport(name)
