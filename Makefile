@@ -122,7 +122,7 @@ interop: ## against every peer; installs what is missing
 	interop/install.sh all
 	cd auth/gssapi && $(GO) test -tags interop -count=1 ./...
 	cd interop/kerberos && $(GO) test -tags interop -count=1 ./...
-	PARLEY_INTEROP_DOC=$(CURDIR)/docs/interop.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m ./interop/... ./message
+	PARLEY_INTEROP_DOC=$(CURDIR)/docs/interop.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m ./interop/... ./message ./conformance/html
 
 .PHONY: clean
 clean: ## remove what was built

@@ -14,7 +14,7 @@ import (
 )
 
 // This file holds a report as a document for other programs; docs/report.schema.json
-// describes it. A report that is read has cases without scripts.
+// describes it. Of the scripts of cases a report that is read has the names.
 
 // Format and version of the document. A reader takes documents of its version and
 // ignores fields that it does not know; the version changes if a field changes its meaning.
@@ -51,6 +51,7 @@ type documentCase struct {
 	Plays    int            `json:"plays"`
 	Duration float64        `json:"duration_ms"`
 	Variant  string         `json:"variant,omitempty"`
+	Script   string         `json:"script,omitempty"`
 	Line     int            `json:"line,omitempty"`
 	Column   int            `json:"column,omitempty"`
 	Failure  string         `json:"failure,omitempty"`
@@ -115,7 +116,7 @@ func documented(o *Outcome, kind PeerKind) *documentCase {
 		Verdict: o.Verdict, Reason: o.Reason, Plays: o.Plays, Duration: milliseconds(o.Duration), Path: o.Moves, Again: o.Again,
 	}
 	if f := o.Failure; f != nil {
-		c.Line, c.Column, c.Failure, c.Want, c.Got = f.Pos.Line, f.Pos.Col, f.Text, f.Want, f.Got
+		c.Script, c.Line, c.Column, c.Failure, c.Want, c.Got = o.Case.File(), f.Pos.Line, f.Pos.Col, f.Text, f.Want, f.Got
 	}
 	for _, l := range o.Wire {
 		c.Wire = append(c.Wire, documentLine{milliseconds(l.At), l.By, l.TLS, l.Open, l.Text})
@@ -164,6 +165,9 @@ func (c *documentCase) outcome() (*Outcome, error) {
 	o := &Outcome{
 		Case:    &Case{ID: c.ID, About: c.About, Level: c.Level, Rfc: c.Rfc, Against: c.Against, Odd: c.Odd},
 		Verdict: c.Verdict, Reason: c.Reason, Plays: c.Plays, Duration: duration(c.Duration), Moves: c.Path, Again: c.Again,
+	}
+	if c.Script != "" {
+		o.Case.Script = &smtpt.Script{Name: c.Script}
 	}
 	if c.Variant != "" {
 		v, err := ParseVariant(c.Variant)

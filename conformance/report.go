@@ -21,7 +21,7 @@ func (o *Outcome) Report() string {
 		return b.String()
 	}
 	if f.Pos.Line > 0 {
-		fmt.Fprintf(&b, "  %s:%d: ", o.Case.file(), f.Pos.Line)
+		fmt.Fprintf(&b, "  %s:%d: ", o.Case.File(), f.Pos.Line)
 	} else {
 		b.WriteString("  ")
 	}

@@ -99,9 +99,9 @@ func (p *page) addSide(server bool, peers []*peer) {
 	p.Sides = append(p.Sides, s)
 }
 
-// areaName writes "rfc2920" as "RFC 2920".
+// areaName writes "rfc2920" as "RFC 2920"; that it is about servers is said already.
 func areaName(id string) string {
-	parts := strings.Split(oneLine(id), "/")
+	parts := strings.Split(strings.TrimPrefix(oneLine(id), "server/"), "/")
 	for i, part := range parts {
 		if n, ok := strings.CutPrefix(part, "rfc"); ok {
 			parts[i] = "RFC " + n
@@ -213,7 +213,7 @@ func newOutcome(o *conformance.Outcome, one *peer) *outcome {
 	if f := o.Failure; f != nil {
 		out.Failure, out.Want, out.Got = clipped(f.Text, textMost), clipped(f.Want, textMost), clipped(f.Got, textMost)
 		if f.Pos.Line > 0 {
-			out.At = oneLine(o.Case.ID) + ".smtpt, line " + strconv.Itoa(f.Pos.Line)
+			out.At = oneLine(o.Case.File()) + ", line " + strconv.Itoa(f.Pos.Line)
 		}
 	}
 	var wire strings.Builder

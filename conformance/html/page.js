@@ -65,7 +65,10 @@
 		filter();
 		const row = byID.get(p.get("case"));
 		if (row) show(row, p.get("peer"));
-		else close();
+		else {
+			close();
+			if (fields.some(f => form[f].value)) form.scrollIntoView();
+		}
 	}
 
 	// Filter.
@@ -256,7 +259,7 @@
 		if (typing) return;
 		const inMatrix = e.target.closest(".side td");
 		const act = {
-			"/": () => { form.q.focus(); form.q.select(); },
+			"/": () => { form.scrollIntoView(); form.q.focus({preventScroll: true}); form.q.select(); },
 			j: () => step(1), k: () => step(-1), l: () => aside(1), h: () => aside(-1),
 			...(inMatrix && {ArrowDown: () => step(1), ArrowUp: () => step(-1), ArrowRight: () => aside(1), ArrowLeft: () => aside(-1)}),
 			...((inMatrix || e.target === document.body) && current && {Enter: () => show(current, current.peers[column], true)}),
