@@ -26,7 +26,7 @@ type Requirement struct {
 	// "transport/policy.TestDANE", the package's folder and the function; "parley.TestX"
 	// is in the root. It is empty where transcripts do.
 	Test      string
-	Exclusion string // why it does not apply to this project; empty where it does
+	Exclusion string // why it does not apply to this project, or does not show at a server; empty otherwise
 }
 
 // The columns of a file of the register, and of one of odd replies.

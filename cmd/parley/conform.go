@@ -40,7 +40,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		return conformUsage(cmd, fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help"))
 	})
 	for _, sub := range []func() *cobra.Command{
-		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor,
+		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor, newConformServer,
 	} {
 		c := sub()
 		run := c.RunE
@@ -232,23 +232,41 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		plan.Only = &v
 	}
-	if f.expected != "" {
-		file, err := os.Open(f.expected)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		if plan.Expected, err = conformance.ReadExpected(file); err != nil {
-			return fmt.Errorf("%s: %w", f.expected, err)
-		}
+	if plan.Expected, err = f.known(); err != nil {
+		return err
 	}
-	n := 0
+	if plan.Each, err = f.teller(cmd, len(cases)); err != nil {
+		return err
+	}
+	return f.finish(cmd, conformance.RunAll(plan))
+}
+
+// known reads the list of cases that are known to fail.
+func (f *runFlags) known() (map[string]string, error) {
+	if f.expected == "" {
+		return nil, nil
+	}
+	file, err := os.Open(f.expected)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	known, err := conformance.ReadExpected(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.expected, err)
+	}
+	return known, nil
+}
+
+// teller returns what prints the outcome of each of so many cases.
+func (f *runFlags) teller(cmd *cobra.Command, cases int) (func(*conformance.Outcome), error) {
+	out, n := cmd.OutOrStdout(), 0
 	if f.tap {
-		if err := conformance.TAPHeader(out, len(cases)); err != nil {
-			return err
+		if err := conformance.TAPHeader(out, cases); err != nil {
+			return nil, err
 		}
 	}
-	plan.Each = func(o *conformance.Outcome) {
+	return func(o *conformance.Outcome) {
 		n++
 		if f.mutant != "" {
 			o.Again = o.Reproduce() + " --mutant " + f.mutant
@@ -260,16 +278,20 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		case !f.quiet || o.Verdict.Finding() || f.strict && o.Verdict == conformance.Latitude:
 			fmt.Fprint(out, o.Report())
 		}
-	}
-	report := conformance.RunAll(plan)
+	}, nil
+}
+
+// finish writes what was asked for, sums up, and says how the run ends.
+func (f *runFlags) finish(cmd *cobra.Command, report *conformance.Report) error {
 	if err := f.write(cmd, report); err != nil {
 		return err
 	}
+	out := cmd.OutOrStdout()
 	if !f.tap && f.json != "-" {
 		for _, o := range report.Controls {
 			fmt.Fprint(out, "control case: "+o.Report())
 		}
-		fmt.Fprintf(out, "%d cases played %d times: %s\n", len(cases), report.Plays(), summary(report))
+		fmt.Fprintf(out, "%d cases played %d times: %s\n", len(report.Outcomes), report.Plays(), summary(report))
 	}
 	if code := report.Exit(); code != 0 {
 		return &silentError{code}

@@ -51,6 +51,7 @@ var ours = []row{
 	{"conformance/...", ".", "the live runner drives the whole client"},
 	{"conformance/...", "internal/certs", "scenarios with STARTTLS"},
 	{"conformance/...", "conformance/...", "parts of one tree"},
+	{"conformance/server", "internal/sink", "the mailbox that a server under test delivers to"},
 
 	{"auth/gssapi", "auth", "a mechanism in a module of its own"},
 
