@@ -117,6 +117,11 @@ interop-short: ## against Postfix and smtp-sink; installs them if missing
 	interop/install.sh short
 	GOWORK=off $(GO) test -tags interop -short -count=1 ./interop/...
 
+.PHONY: conform-servers
+conform-servers: ## real servers held against the RFCs by "parley conform server"; installs what is missing
+	interop/install.sh all
+	GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -v -run TestServersAreJudged ./interop
+
 .PHONY: interop
 interop: ## against every peer; installs what is missing
 	interop/install.sh all

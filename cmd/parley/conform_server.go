@@ -37,7 +37,7 @@ func newConformServer() *cobra.Command {
 checks need a mailbox that exists (--rcpt); some need one that does not (--unknown), a foreign
 address (--relay), a user, or a look into the mailbox (--sink): without those they are
 inconclusive. Mail is delivered to --rcpt, some hundred messages in a full run, so the server
-should be one for tests. The notation of checks is in docs/server-suite.md.
+should be one for tests. docs/instrument.md says how verdicts are meant.
 
 Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or configuration,
 3 nothing conclusive was run.`,

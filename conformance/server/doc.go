@@ -23,5 +23,5 @@
 // end of the connection is read: a reply too many is seen wherever it comes. That nothing
 // was delivered is known when a second message, sent behind, has arrived.
 //
-// docs/server-suite.md describes the notation for people.
+// docs/server-suite.md describes the notation for people, docs/instrument.md how to use it.
 package server

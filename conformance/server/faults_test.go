@@ -131,12 +131,13 @@ var answers = []struct{ line, reply, kills string }{
 	{`ready:AUTH`, "334 \r\n", "hello/unlisted-auth"},
 	{`ready:STARTTLS`, "220 go on\r\n", "hello/unlisted-starttls"},
 	{`rcpt:BDAT 6 LAST`, "250 ok\r\n", "hello/unlisted-bdat"},
-	{`ready:(VRFY|EXPN|HELP|ETRN)`, "502 not here\r\n", "hello/listed"},
+	{`ready:(VRFY|EXPN|HELP|ETRN)`, "502 not here\r\n", "hello/listed hello/listed-help"},
 	{`ready:STARTTLS`, "500 what?\r\n", "hello/listed-starttls"},
 	{`ready:BDAT 0`, "500 what?\r\n", "hello/listed-bdat"},
 	{`ready:AUTH PARLEY`, "500 what?\r\n", "hello/listed-auth"},
 	{`RSET`, "500 what?\r\n", "command/rset command/rset-many command/verbs"},
-	{`NOOP`, "500 what?\r\n", "command/noop command/line-512 command/rset-many command/two-sessions"},
+	{`NOOP`, "500 what?\r\n", "command/noop command/rset-many command/two-sessions"},
+	{`NOOP x{100}`, "500 too long\r\n", "command/line-512"},
 	{`(?i)QUIT`, "250 bye\r\n", "command/quit sanity/hello"},
 	{`XYZZY`, "250 ok\r\n", "command/unknown"},
 	{`VRFY parley`, "250 parley@mx.example\r\n", "command/vrfy-random command/vrfy-disabled"},
@@ -208,7 +209,7 @@ var rightly = []string{"optional server/starttls/submission"}
 const unconvicted = 0
 
 // Each check passes on an honest server, and fails on one that is broken in the way that
-// it is about.
+// it is about; what an RFC only advises may be latitude instead.
 func TestEachCheckKillsABrokenServer(t *testing.T) {
 	checks := suite(t)
 	at := map[string]fake{} // where a check passes
@@ -248,7 +249,8 @@ func TestEachCheckKillsABrokenServer(t *testing.T) {
 				switch {
 				case err != nil:
 					t.Errorf("%s: %v", id, err)
-				case report.Outcomes[0].Verdict != conformance.Fail:
+				case picked[0].Level == "MUST" && report.Outcomes[0].Verdict != conformance.Fail,
+					!slices.Contains([]conformance.Verdict{conformance.Fail, conformance.Latitude}, report.Outcomes[0].Verdict):
 					t.Errorf("%s does not see it: %s", id, report.Outcomes[0].Report())
 				}
 			}

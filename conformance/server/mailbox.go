@@ -62,19 +62,23 @@ func parseStored(text string) (m stored, err error) {
 const poll = 15 * time.Millisecond
 
 // mailbox ends the sessions, sends a second message, and looks at what has arrived before
-// it.
+// it. What is in the mailbox counts, and the number of replies only where that is right,
+// or cannot be seen.
 func (p *play) mailbox(s *step) {
 	if !p.mail {
 		return
 	}
-	p.leave()
-	switch {
-	case p.over():
-		return
-	case p.t.Sink == nil:
+	extra := p.leave()
+	if p.t.Sink == nil {
 		p.verdict, p.reason = conformance.Inconclusive, noSink
+		p.extra(extra)
 		return
 	}
+	defer func() {
+		if !p.over() {
+			p.extra(extra)
+		}
+	}()
 	messages, err := p.arrived(s.mail)
 	if err != nil {
 		p.inconclusive("%v", err)

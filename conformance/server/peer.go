@@ -31,7 +31,7 @@ type peer struct {
 	at     int      // how far it has come in arrivals, -1: not connected
 	verbs  []string // of the commands of the last write, as far as they have no reply
 	back   *reply   // a reply that was put back
-	hello  *codec.Reply
+	hello  *reply   // the last one to EHLO
 	all    []*reply // every reply of the connection
 	ended  bool     // the server has closed
 	closed bool     // we have

@@ -89,7 +89,7 @@ func (p *play) run() {
 	}
 	if !p.over() && !p.gone {
 		p.flush(nil)
-		p.leave()
+		p.extra(p.leave())
 	}
 }
 
@@ -123,6 +123,8 @@ func (p *play) step(s *step) {
 		p.mailbox(s)
 	case exchange:
 		p.scram(s)
+	case recall:
+		p.cur.back = p.cur.hello
 	}
 }
 
@@ -291,10 +293,11 @@ func (p *play) many(s *step) {
 	}
 }
 
-// handshake begins TLS as the words say: "nosni", "max=1.1", "or-not".
+// handshake begins TLS as the words say: "nosni"; "max=1.1"; "or-not", it should fail;
+// "or-end", it may fail, and nothing more is to be seen then.
 func (p *play) handshake(s *step) {
 	config := p.t.TLS.Clone()
-	may := false
+	advised, ends := false, false
 	for word := range strings.FieldsSeq(s.text) {
 		switch word {
 		case "nosni":
@@ -304,15 +307,17 @@ func (p *play) handshake(s *step) {
 		case "max=1.2":
 			config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 		case "or-not":
-			may = true
+			advised = true
+		case "or-end":
+			ends = true
 		}
 	}
 	err := p.cur.handshake(p.ctx, config)
 	switch {
-	case err != nil && may:
+	case err != nil && (advised || ends):
 		p.gone = true
 		p.cur.close()
-	case err == nil && may:
+	case err == nil && advised:
 		p.verdict, p.reason = conformance.Latitude, "the handshake succeeds"
 	case err != nil:
 		p.fail(s.at, "a handshake", err.Error(), "there is no TLS")
@@ -352,12 +357,19 @@ func (p *play) link(s *step) {
 	}
 }
 
-// leave ends every session that is still open, and counts.
-func (p *play) leave() {
+// leave ends every session that is still open, and returns how many replies came that no
+// command had asked for.
+func (p *play) leave() (n int) {
 	for _, q := range p.peers {
-		if n := q.quit(); n > 0 {
-			p.fail(smtpt.Pos{}, "one reply for each command", fmt.Sprintf("%d more", n), "there are more replies than commands")
-		}
+		n += q.quit()
+	}
+	return n
+}
+
+// extra judges the number of replies too many.
+func (p *play) extra(n int) {
+	if n > 0 {
+		p.fail(smtpt.Pos{}, "one reply for each command", fmt.Sprintf("%d more", n), "there are more replies than commands")
 	}
 }
 
@@ -425,7 +437,7 @@ func (p *play) one(place string) error {
 func (p *play) greet() error {
 	r, err := p.cur.command(p.vars["helo"] + " " + p.t.Hello)
 	if err == nil {
-		p.cur.hello = &r.Reply
+		p.cur.hello = r
 	}
 	return wantCode(250)(r, err)
 }
@@ -447,7 +459,7 @@ func wantCode(codes ...int) func(*reply, error) error {
 func (p *play) offers() *codec.Extensions {
 	x := &codec.Extensions{}
 	if p.cur.hello != nil {
-		x.Parse(p.cur.hello)
+		x.Parse(&p.cur.hello.Reply)
 	}
 	return x
 }

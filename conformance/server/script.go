@@ -21,6 +21,7 @@ const (
 	link                  // X: what becomes of the connection
 	session               // session NAME: what follows is on another connection
 	mailbox               // M: what has arrived
+	recall                // recall: the reply to the last EHLO is read again
 	exchange              // scram: a whole exchange
 	every                 // every RULE: what holds for all replies of the run
 )
@@ -126,6 +127,8 @@ func (c *Check) parse(at smtpt.Pos, line string) (step, error) {
 		}
 	case "session":
 		s.kind = session
+	case "recall":
+		s.kind = recall
 	case "M:":
 		s.kind = mailbox
 		var err error

@@ -48,8 +48,11 @@ const (
 	defaultCalm    = 300 * time.Millisecond
 )
 
-// survey is what a target offers at each stage.
-type survey struct{ clear, secure, ready codec.Extensions }
+// survey is what a target offers at each stage, and whether it knows its mailboxes.
+type survey struct {
+	clear, secure, ready codec.Extensions
+	knows                bool // that the mailbox Unknown does not exist
+}
 
 // withDefaults fills in what was left open.
 func (t Target) withDefaults() Target {
@@ -108,9 +111,18 @@ func (t *Target) look(ctx context.Context) (s survey, err error) {
 		p := newPlay(ctx, t, nil, t.vars("survey"))
 		p.session("")
 		if p.arrive(stage.to) == nil {
-			stage.ext.Parse(p.cur.hello)
+			stage.ext.Parse(&p.cur.hello.Reply)
 		}
 		p.abandon()
+	}
+	if t.Unknown != "" {
+		p := newPlay(ctx, t, nil, t.vars("survey"))
+		p.session("")
+		defer p.abandon()
+		if p.arrive("mail") == nil {
+			r, err := p.cur.command("RCPT TO:<" + t.Unknown + ">")
+			s.knows = err != nil || r.Code/100 != 2
+		}
 	}
 	return s, nil
 }
@@ -119,7 +131,7 @@ func (t *Target) look(ctx context.Context) (s survey, err error) {
 func (t *Target) need(word string, s *survey) string {
 	given := map[string]bool{
 		"smtp": !t.LMTP, "lmtp": t.LMTP, "user": t.User != "", "sink": t.Sink != nil, "rcpt": t.Rcpt != "",
-		"unknown": t.Unknown != "", "relay": t.Relay != "", "clear": t.Mode != Implicit, "tls": t.Mode != Clear,
+		"unknown": s.knows, "relay": t.Relay != "", "clear": t.Mode != Implicit, "tls": t.Mode != Clear,
 		"open": t.User == "", "limit": s.ready.MaxSize > 0,
 	}
 	if ok, known := given[word]; known {
