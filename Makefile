@@ -126,8 +126,9 @@ conform-servers: ## real servers held against the RFCs by "parley conform server
 interop: ## against every peer; installs what is missing
 	interop/install.sh all
 	cd auth/gssapi && $(GO) test -tags interop -count=1 ./...
-	cd interop/kerberos && $(GO) test -tags interop -count=1 ./...
-	PARLEY_INTEROP_DOC=$(CURDIR)/docs/interop.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m ./interop/... ./message ./conformance/html
+	@mkdir -p $(CACHE)
+	cd interop/kerberos && PARLEY_INTEROP_KERBEROS=$(CACHE)/kerberos.json $(GO) test -tags interop -count=1 ./...
+	PARLEY_INTEROP_KERBEROS=$(CACHE)/kerberos.json PARLEY_INTEROP_DOC=$(CURDIR)/docs/interop.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m ./interop/... ./message ./conformance/html
 
 .PHONY: clean
 clean: ## remove what was built

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/parley-mail/parley"
+	"github.com/parley-mail/parley/interop/cube"
 	"github.com/parley-mail/parley/interop/peers"
 	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/session"
@@ -70,14 +71,8 @@ func octets() string {
 	return b.String()
 }
 
-// stored is how a peer keeps content: normalised, with LF.
-func stored(content string) string {
-	s := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(content)
-	if s != "" && !strings.HasSuffix(s, "\n") {
-		s += "\n"
-	}
-	return s
-}
+// stored is how a peer keeps content: with the line ends of a file.
+var stored = cube.Stored
 
 // corpusWays are the ways the whole corpus goes. In clear what is on the wire is recorded.
 var corpusWays = []struct {

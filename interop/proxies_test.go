@@ -26,27 +26,30 @@ func TestProxies(t *testing.T) {
 	site := start(t, sink)
 	for _, p := range peers.Proxies() {
 		t.Run(p.Name(), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			if err := p.Start(ctx, site); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := p.Stop(); err != nil {
-					t.Error(err)
-				}
-				if t.Failed() {
-					t.Log(p.Log())
-				}
-			})
+			startProxy(t, p, site)
 			for _, kind := range p.Kinds() {
 				checkProxy(t, p, kind, site, sink.Addr(peers.SMTP))
 			}
-			if p.Addr(peers.ConnectTLS) != "" {
-				checkProxy(t, p, peers.ConnectTLS, site, sink.Addr(peers.SMTP))
-			}
 		})
 	}
+}
+
+// startProxy runs a proxy for the length of a test.
+func startProxy(t *testing.T, p *peers.Proxy, site *peers.Site) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := p.Start(ctx, site); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(p.Log())
+		}
+	})
 }
 
 func checkProxy(t *testing.T, p *peers.Proxy, kind peers.Kind, site *peers.Site, target string) {

@@ -16,33 +16,15 @@ import (
 	"github.com/parley-mail/parley"
 	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/codec"
+	"github.com/parley-mail/parley/interop/cube"
 	"github.com/parley-mail/parley/interop/peers"
 	"github.com/parley-mail/parley/message"
-	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
 	"github.com/parley-mail/parley/transport/record"
 )
 
 // endpoint is how the client reaches a port of a peer.
-func endpoint(p peers.Peer, site *peers.Site, kind peers.Kind) *parley.Endpoint {
-	e := &parley.Endpoint{
-		Address:   p.Addr(kind),
-		TLSConfig: &transport.TLSConfig{RootCAs: site.Roots(), ServerName: peers.Host},
-		Session:   session.Config{Hello: "client.test", LMTP: kind == peers.LMTP},
-	}
-	switch kind {
-	case peers.StartTLS, peers.Submission, peers.TLSRequired, peers.TLSClientCert, peers.TLSExpired, peers.TLSWrongName:
-		e.TLS = parley.TLSStartTLS
-	case peers.SMTPS, peers.Submissions:
-		e.TLS = parley.TLSImplicit
-	}
-	switch kind {
-	case peers.Submission, peers.Submissions, peers.AuthClear:
-		e.Credentials = &auth.Credentials{User: peers.Alice.User, Password: auth.NewSecret(peers.Alice.Password)}
-		e.AuthPolicy.AllowPlaintext = kind == peers.AuthClear
-	}
-	return e
-}
+var endpoint = cube.Endpoint
 
 // send sends one message over a session of its own.
 func send(t testing.TB, e *parley.Endpoint, m *parley.Mail) (*parley.Result, error) {
@@ -73,48 +55,6 @@ func said(log *record.Log, verb string) bool {
 		}
 	}
 	return false
-}
-
-// TestSendWays sends through every port of Postfix, with every mechanism, pipelined and
-// in lock-step.
-func TestSendWays(t *testing.T) {
-	p := peers.NewPostfix()
-	site := start(t, p)
-	n := 0
-	deliver := func(name string, e *parley.Endpoint) {
-		t.Helper()
-		result, err := send(t, e, mail(head+"."+name+"\r\n", peers.Carol))
-		if err != nil || result.Outcome() != parley.OutcomeAccepted {
-			t.Errorf("%s: %v", name, err)
-			return
-		}
-		n++
-		if diff := cmp.Diff(stored(head+"."+name+"\r\n"), arrived(t, p, peers.Carol.User, n)); diff != "" {
-			t.Errorf("%s: sent and stored differ (-sent +stored):\n%s", name, diff)
-		}
-	}
-	for _, kind := range []peers.Kind{
-		peers.SMTP, peers.StartTLS, peers.SMTPS, peers.Submission, peers.Submissions, peers.AuthClear, peers.TLSRequired,
-		peers.NoPipelining, peers.Strict, peers.Plain821, peers.Postscreen,
-	} {
-		for _, serial := range []bool{false, true} {
-			e := endpoint(p, site, kind)
-			e.Session.Serial = serial
-			deliver(fmt.Sprintf("%s, serial %v", kind, serial), e)
-		}
-	}
-	for _, mech := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "NTLM"} {
-		e := endpoint(p, site, peers.Submissions)
-		e.AuthPolicy.Mechanisms = []string{mech}
-		deliver(mech, e)
-	}
-	cert, err := site.ClientCert("client.test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := endpoint(p, site, peers.TLSClientCert)
-	e.TLSConfig.Certificates = append(e.TLSConfig.Certificates, cert)
-	deliver("client certificate", e)
 }
 
 // TestSendRefusals has Postfix refuse what it refuses, each for its own reason.

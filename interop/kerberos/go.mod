@@ -3,7 +3,6 @@ module github.com/parley-mail/parley/interop/kerberos
 go 1.26.0
 
 require (
-	github.com/google/go-cmp v0.7.0
 	github.com/parley-mail/parley v0.0.0
 	github.com/parley-mail/parley/auth/gssapi v0.0.0
 )
@@ -11,6 +10,7 @@ require (
 require (
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/andybalholm/brotli v1.2.8 // indirect
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/hashicorp/go-uuid v1.0.3 // indirect
 	github.com/icholy/digest v1.2.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

@@ -53,10 +53,15 @@ func (*Dovecot) Version() (string, error) {
 }
 
 // Addr returns the address of a port. Submission and AuthClear are the same port:
-// STARTTLS is offered, and authentication before it too.
+// STARTTLS is offered, and authentication before it too. So are LMTP and LMTPStartTLS.
 func (d *Dovecot) Addr(kind Kind) string {
-	if kind == AuthClear {
+	switch kind {
+	case AuthClear:
 		kind = Submission
+	case LMTPStartTLS:
+		kind = LMTP
+	case LMTPUnix:
+		return filepath.Join(d.dir, "run", "lmtp")
 	}
 	return d.addrs[kind]
 }
@@ -99,11 +104,11 @@ func (d *Dovecot) start(ctx context.Context, site *Site) error {
 	if d.dir, err = site.sub("dovecot"); err != nil {
 		return err
 	}
-	free, err := freeAddrs(3)
+	free, err := freeAddrs(4)
 	if err != nil {
 		return err
 	}
-	d.addrs = map[Kind]string{Submission: free[0], Submissions: free[1], LMTP: free[2]}
+	d.addrs = map[Kind]string{Submission: free[0], Submissions: free[1], LMTP: free[2], LMTPS: free[3]}
 	d.relay = NewSMTPSink().Keep()
 	if err := d.relay.Start(ctx, site); err != nil {
 		return err
@@ -122,7 +127,7 @@ func (d *Dovecot) start(ctx context.Context, site *Site) error {
 		return err
 	}
 	for kind, addr := range d.addrs {
-		if err := d.proc.ready(ctx, func(ctx context.Context) error { return greets(ctx, addr, kind == Submissions) }); err != nil {
+		if err := d.proc.ready(ctx, func(ctx context.Context) error { return greets(ctx, addr, kind == Submissions || kind == LMTPS) }); err != nil {
 			return fmt.Errorf("port %s: %w", kind, err)
 		}
 	}
@@ -181,7 +186,7 @@ func (d *Dovecot) files(site *Site) error {
 	conf := strings.NewReplacer(
 		"@DIR@", d.dir, "@HOST@", Host, "@CERT@", site.Host.Chain, "@KEY@", site.Host.Key, "@CA@", site.CAFile,
 		"@MECHANISMS@", mechanisms, "@TOKENS@", d.tokens.URL, "@RELAY-PORT@", relayPort,
-		"@SUBMISSION@", at(Submission), "@SUBMISSIONS@", at(Submissions), "@LMTP@", at(LMTP),
+		"@SUBMISSION@", at(Submission), "@SUBMISSIONS@", at(Submissions), "@LMTP@", at(LMTP), "@LMTPS@", at(LMTPS),
 	).Replace(dovecotConf) + kerberos
 	return writeFiles(d.dir, map[string]string{
 		"users":        users.String(),
@@ -260,6 +265,13 @@ service anvil {
 service lmtp {
   inet_listener lmtp {
     @LMTP@
+  }
+  inet_listener lmtps {
+    @LMTPS@
+    ssl = yes
+  }
+  unix_listener lmtp {
+    mode = 0666
   }
 }
 `

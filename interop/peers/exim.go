@@ -17,14 +17,21 @@ import (
 // and PIPECONNECT, puts no enhanced codes into its own replies, and takes EXTERNAL
 // on the [TLSClientCert] port.
 type Exim struct {
-	dir   string
-	tree  string
-	addrs map[Kind]string
-	proc  *daemon
+	kerberos *Kerberos
+	dir      string
+	tree     string
+	addrs    map[Kind]string
+	proc     *daemon
 }
 
 // NewExim returns an Exim that is not started yet.
 func NewExim() *Exim { return &Exim{} }
+
+// Kerberos makes it offer GSSAPI for a realm that is started. It returns e.
+func (e *Exim) Kerberos(realm *Kerberos) *Exim {
+	e.kerberos = realm
+	return e
+}
 
 var eximKinds = []Kind{SMTP, StartTLS, SMTPS, Submission, Submissions, AuthClear, TLSClientCert}
 
@@ -90,6 +97,9 @@ func (e *Exim) start(ctx context.Context, site *Site) error {
 		return err
 	}
 	env := []string{libraries(e.tree), "SASL_CONF_PATH=" + filepath.Join(e.dir, "sasl")}
+	if e.kerberos != nil {
+		env = append(env, e.kerberos.Env()...)
+	}
 	e.proc, err = launch(filepath.Join(e.dir, "output"), env, e.program(), "-C", filepath.Join(e.dir, "exim.conf"), "-bdf")
 	if err != nil {
 		return err
@@ -130,7 +140,7 @@ func (e *Exim) files(site *Site) error {
 		"exim.conf":      e.conf(site),
 		"passwords":      passwords.String(),
 		"key":            string(key),
-		"sasl/exim.conf": saslConf(db),
+		"sasl/exim.conf": saslConf(db, e.kerberos),
 	}); err != nil {
 		return err
 	}
@@ -157,6 +167,10 @@ func (e *Exim) conf(site *Site) string {
 		ports = append(ports, e.port(k))
 	}
 	slices.Sort(ports)
+	conf := eximConf
+	if e.kerberos != nil {
+		conf += eximGSSAPI
+	}
 	return strings.NewReplacer(
 		"@DIR@", e.dir,
 		"@HOST@", Host,
@@ -167,18 +181,18 @@ func (e *Exim) conf(site *Site) string {
 		"@CERT@", site.Host.Chain,
 		"@CA@", site.CAFile,
 		"@TLS-OFFERED@", e.when(StartTLS, Submission, TLSClientCert),
-		"@CERT-ASKED@", e.when(TLSClientCert),
+		"@CERT-ASKED@", e.when(Submission, Submissions, TLSClientCert),
 		"@AUTH-OFFERED@", "${if or{{eq{$received_port}{"+e.port(AuthClear)+"}} {and{{def:tls_in_cipher} "+
 			"{inlist{$received_port}{"+strings.Join([]string{e.port(Submission), e.port(Submissions), e.port(TLSClientCert)}, ":")+"}}}}}{*}}",
 		"@AUTH-NEEDED@", strings.Join([]string{e.port(Submission), e.port(Submissions), e.port(AuthClear)}, ":"),
-	).Replace(eximConf)
+	).Replace(conf)
 }
 
 const eximConf = `
 exim_path = @PROGRAM@
 exim_user = Debian-exim
 exim_group = Debian-exim
-keep_environment = LD_LIBRARY_PATH : SASL_CONF_PATH
+keep_environment = LD_LIBRARY_PATH : SASL_CONF_PATH : KRB5_CONFIG : KRB5_KTNAME
 primary_hostname = @HOST@
 spool_directory = @DIR@/spool
 log_file_path = @DIR@/log/%s
@@ -295,6 +309,24 @@ scram_sha_256:
   server_realm = @DOMAIN@
   server_set_id = $auth1
 
+scram_sha_512:
+  driver = cyrus_sasl
+  public_name = SCRAM-SHA-512
+  server_realm = @DOMAIN@
+  server_set_id = $auth1
+
+ntlm:
+  driver = spa
+  public_name = NTLM
+  server_password = ${lookup{$auth1}lsearch{@DIR@/passwords}{$value}fail}
+  server_set_id = $auth1
+
+anonymous:
+  driver = cyrus_sasl
+  public_name = ANONYMOUS
+  server_realm = @DOMAIN@
+  server_set_id = anonymous
+
 external:
   driver = external
   public_name = EXTERNAL
@@ -302,4 +334,12 @@ external:
   server_param2 = ${certextract{subj_altname,dns}{$tls_in_peercert}}
   server_condition = ${if !eq{$auth2}{}}
   server_set_id = $auth2
+`
+
+const eximGSSAPI = `
+gssapi:
+  driver = cyrus_sasl
+  public_name = GSSAPI
+  server_hostname = @HOST@
+  server_set_id = $auth1
 `

@@ -15,7 +15,8 @@ import (
 
 // OpenSMTPD is Debian's OpenSMTPD. It offers no PIPELINING and closes on a
 // command sent ahead. Debian 12's build offers STARTTLS on the [StartTLS] port
-// and then fails every handshake, which no test server of our own does so well.
+// and then fails every handshake, as it does on [SMTPS], which no test server of our own
+// does so well.
 // Its spool directory is compiled in, so only one runs at a time.
 type OpenSMTPD struct {
 	dir   string
@@ -75,11 +76,11 @@ func (o *OpenSMTPD) start(ctx context.Context, site *Site) error {
 	if o.dir, err = site.sub("opensmtpd"); err != nil {
 		return err
 	}
-	free, err := freeAddrs(2)
+	free, err := freeAddrs(3)
 	if err != nil {
 		return err
 	}
-	o.addrs = map[Kind]string{SMTP: free[0], StartTLS: free[1]}
+	o.addrs = map[Kind]string{SMTP: free[0], StartTLS: free[1], SMTPS: free[2]}
 	if err := o.files(site, filepath.Join(dir, "usr/libexec/opensmtpd/mail.maildir")); err != nil {
 		return err
 	}
@@ -89,7 +90,11 @@ func (o *OpenSMTPD) start(ctx context.Context, site *Site) error {
 		return err
 	}
 	for kind, addr := range o.addrs {
-		if err := o.proc.ready(ctx, func(ctx context.Context) error { return greets(ctx, addr, false) }); err != nil {
+		greeted := func(ctx context.Context) error { return greets(ctx, addr, false) }
+		if kind == SMTPS {
+			greeted = func(ctx context.Context) error { return accepts(ctx, addr) }
+		}
+		if err := o.proc.ready(ctx, greeted); err != nil {
 			return fmt.Errorf("port %s: %w", kind, err)
 		}
 	}
@@ -119,7 +124,7 @@ func (o *OpenSMTPD) files(site *Site, deliver string) error {
 	conf := fmt.Sprintf("pki %q cert %q\npki %q key %q\n", Host, site.Host.Chain, Host, filepath.Join(o.dir, "key")) +
 		fmt.Sprintf("table users file:%s/users\ntable recipients file:%s/recipients\n", o.dir, o.dir) +
 		"smtp max-message-size 50M\n" +
-		listen(SMTP, "") + listen(StartTLS, fmt.Sprintf("tls pki %q", Host)) +
+		listen(SMTP, "") + listen(StartTLS, fmt.Sprintf("tls pki %q", Host)) + listen(SMTPS, fmt.Sprintf("smtps pki %q", Host)) +
 		fmt.Sprintf("action box mda %q userbase <users> user opensmtpd\n", deliver+" "+o.dir+"/mail/%{dest.user}") +
 		"match from any for rcpt-to <recipients> action box\n"
 	key, err := os.ReadFile(site.Host.Key)

@@ -29,13 +29,20 @@ const (
 // Postfix is Debian's Postfix in a private configuration. It needs root: its
 // processes change to their own users.
 type Postfix struct {
-	dir   string
-	addrs map[Kind]string
-	proc  *daemon
+	kerberos *Kerberos
+	dir      string
+	addrs    map[Kind]string
+	proc     *daemon
 }
 
 // NewPostfix returns a Postfix that is not started yet.
 func NewPostfix() *Postfix { return &Postfix{} }
+
+// Kerberos makes it offer GSSAPI for a realm that is started. It returns p.
+func (p *Postfix) Kerberos(realm *Kerberos) *Postfix {
+	p.kerberos = realm
+	return p
+}
 
 // service is a line of master.cf: a port and what it does differently.
 type service struct {
@@ -49,8 +56,9 @@ const (
 	encryptTLS  = "smtpd_tls_security_level=encrypt"
 	wrapTLS     = "smtpd_tls_wrappermode=yes"
 	sasl        = "smtpd_sasl_auth_enable=yes"
-	mustAuth    = "smtpd_recipient_restrictions=$restrict_known,permit_sasl_authenticated,reject"
 	anonymousOK = "smtpd_sasl_security_options="
+	// Anonymous users are not "authenticated" to Postfix, but have a name.
+	mustAuth = "smtpd_recipient_restrictions=$restrict_known,permit_sasl_authenticated,check_sasl_access inline:{anonymous@" + Domain + "=permit},reject"
 )
 
 func postfixServices(site *Site) []service {
@@ -61,8 +69,8 @@ func postfixServices(site *Site) []service {
 		{kind: SMTP},
 		{kind: StartTLS, options: []string{mayTLS}},
 		{kind: SMTPS, implicit: true, options: []string{wrapTLS}},
-		{kind: Submission, options: []string{encryptTLS, sasl, mustAuth}},
-		{kind: Submissions, implicit: true, options: []string{wrapTLS, sasl, mustAuth}},
+		{kind: Submission, options: []string{encryptTLS, sasl, anonymousOK, mustAuth}},
+		{kind: Submissions, implicit: true, options: []string{wrapTLS, sasl, anonymousOK, mustAuth}},
 		{kind: AuthClear, options: []string{sasl, anonymousOK, mustAuth, "broken_sasl_auth_clients=yes"}},
 		{kind: TLSExpired, options: with(site.Expired)},
 		{kind: TLSWrongName, options: with(site.WrongName)},
@@ -170,7 +178,7 @@ func (p *Postfix) configure(site *Site, services []service) error {
 		"etc/refused":   postfixRefused(),
 		"etc/no-ehlo":   "/^EHLO(.*)$/ NOTEHLO$1\n",
 		// Debian's Postfix looks for it below its configuration directory.
-		"etc/sasl/smtpd.conf": saslConf(filepath.Join(p.dir, "sasl", "db")),
+		"etc/sasl/smtpd.conf": saslConf(filepath.Join(p.dir, "sasl", "db"), p.kerberos),
 	}); err != nil {
 		return err
 	}
@@ -228,6 +236,9 @@ func (p *Postfix) mainCf(site *Site, uid, gid int) string {
 		"postscreen_greet_wait = 2s",
 		"postscreen_greet_banner = wait a little",
 		"postscreen_cache_map =",
+	}
+	if p.kerberos != nil {
+		settings = append(settings, "import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME "+strings.Join(p.kerberos.Env(), " "))
 	}
 	return strings.Join(settings, "\n") + "\n"
 }

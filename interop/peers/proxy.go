@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -56,8 +57,13 @@ func (p *Proxy) Name() string { return p.name }
 // Version is the package that the program comes from.
 func (p *Proxy) Version() (string, error) { return packaged(p.pkg) }
 
-// Kinds returns what it speaks.
-func (p *Proxy) Kinds() []Kind { return p.kinds }
+// Kinds returns what it speaks, once it is started.
+func (p *Proxy) Kinds() []Kind {
+	if p.addrs[ConnectTLS] != "" {
+		return append(slices.Clone(p.kinds), ConnectTLS)
+	}
+	return p.kinds
+}
 
 // Addr returns the address of a port, "" if it does not speak that.
 func (p *Proxy) Addr(kind Kind) string { return p.addrs[kind] }

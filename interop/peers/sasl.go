@@ -10,13 +10,16 @@ import (
 )
 
 // saslConf is a server's configuration of Cyrus SASL: every mechanism that a
-// database of plain passwords can serve.
-func saslConf(db string) string {
-	return `pwcheck_method: auxprop
+// database of plain passwords can serve, and with a realm, which may be nil, GSSAPI.
+func saslConf(db string, realm *Kerberos) string {
+	conf := `pwcheck_method: auxprop
 auxprop_plugin: sasldb
 sasldb_path: ` + db + `
-mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 NTLM ANONYMOUS
-`
+mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 NTLM ANONYMOUS`
+	if realm != nil {
+		conf += " GSSAPI\nkeytab: " + realm.Keytab()
+	}
+	return conf + "\n"
 }
 
 // saslDB makes that database, readable to the server's user.

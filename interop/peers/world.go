@@ -46,4 +46,8 @@ const (
 	Submissions Kind = "submissions" // TLS from the first octet, authentication required
 	AuthClear   Kind = "auth-clear"  // authentication required and offered in clear
 	LMTP        Kind = "lmtp"        // RFC 2033
+
+	LMTPStartTLS Kind = "lmtp-starttls" // the same, offers STARTTLS
+	LMTPS        Kind = "lmtps"         // the same, TLS from the first octet
+	LMTPUnix     Kind = "lmtp-unix"     // the same, at a path: a socket of the local machine
 )
