@@ -29,6 +29,7 @@ chromium:chromium"
 unpacked='exim usr/sbin/exim4 exim4-daemon-heavy
 opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/lib/dovecot/submission dovecot-submissiond dovecot-lmtpd dovecot-gssapi
+cyrus usr/lib/cyrus/bin/lmtpd cyrus-imapd
 nodemailer usr/share/nodejs/nodemailer/package.json node-nodemailer'
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -122,7 +123,7 @@ fi
 
 if [ "$want" = all ]; then
 	# Some programs insist on the users they were built for.
-	for user in Debian-exim opensmtpd opensmtpq dovecot dovenull; do
+	for user in Debian-exim opensmtpd opensmtpq dovecot dovenull cyrus; do
 		id "$user" >/dev/null 2>&1 || as_root useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
 	done
 	mkdir -p "$cache"

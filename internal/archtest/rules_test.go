@@ -61,6 +61,7 @@ var ours = []row{
 	{"internal/smtptest", "transport/...", "in-memory links"},
 
 	{"interop/peers", "internal/certs", "certificates of one run"},
+	{"interop/peers", "internal/sink", "a peer that offers what others do not"},
 	{"interop/cube", public, "the client, in every way it can be used"},
 
 	{"fuzz/...", public, "targets for the whole engine"},

@@ -187,13 +187,14 @@ func (c *Courier) compare(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stored, late := peers.Await(ctx, c.Peer, c.To.User, want)
+	stored, err := peers.Await(ctx, c.Peer, c.To.User, want)
 	seen := map[*Cell]map[string]bool{}
 	for _, m := range stored {
 		id := idOf(m.Content)
 		s, ok := c.sent[id]
 		if !ok {
-			return fmt.Errorf("%s: a message nobody sent: %.300q", c.Peer.Name(), m.Content)
+			err = errors.Join(err, fmt.Errorf("%s: a message nobody sent: %.300q", c.Peer.Name(), m.Content))
+			continue
 		}
 		if seen[s.cell] == nil {
 			seen[s.cell] = map[string]bool{}
@@ -202,7 +203,7 @@ func (c *Courier) compare(ctx context.Context) error {
 		case seen[s.cell][id]:
 			s.cell.Err += "delivered twice; "
 		case string(m.Content) != Stored(s.content):
-			s.cell.Err += fmt.Sprintf("sent %q, stored %q; ", Stored(s.content), m.Content)
+			s.cell.Err += differ(Stored(s.content), string(m.Content)) + "; "
 		}
 		seen[s.cell][id] = true
 	}
@@ -212,7 +213,17 @@ func (c *Courier) compare(ctx context.Context) error {
 		}
 		s.cell.Delivered = len(seen[s.cell])
 	}
-	return late
+	return err
+}
+
+// differ shows where what was stored leaves what was sent.
+func differ(sent, stored string) string {
+	n := 0
+	for n < min(len(sent), len(stored)) && sent[n] == stored[n] {
+		n++
+	}
+	from := max(0, n-20)
+	return fmt.Sprintf("altered at octet %d: sent %.60q, stored %.60q", n, sent[from:], stored[from:])
 }
 
 var messageID = regexp.MustCompile(`(?m)^Message-ID: <(.*)>$`)

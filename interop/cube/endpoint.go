@@ -15,13 +15,13 @@ import (
 // The kinds of port by what the client has to do there. What is not named is in clear.
 var (
 	startTLS = []peers.Kind{
-		peers.StartTLS, peers.Submission, peers.LMTPStartTLS,
+		peers.StartTLS, peers.Submission, peers.LMTPStartTLS, peers.LMTPAuthTLS,
 		peers.TLSRequired, peers.TLSClientCert, peers.TLSExpired, peers.TLSWrongName,
 	}
 	implicit = []peers.Kind{peers.SMTPS, peers.Submissions, peers.LMTPS}
-	lmtp     = []peers.Kind{peers.LMTP, peers.LMTPStartTLS, peers.LMTPS, peers.LMTPUnix}
+	lmtp     = []peers.Kind{peers.LMTP, peers.LMTPStartTLS, peers.LMTPS, peers.LMTPUnix, peers.LMTPAuth, peers.LMTPAuthTLS}
 	// guarded ports take mail only from who has logged in.
-	guarded = []peers.Kind{peers.AuthClear, peers.Submission, peers.Submissions}
+	guarded = []peers.Kind{peers.AuthClear, peers.Submission, peers.Submissions, peers.LMTPAuth, peers.LMTPAuthTLS}
 )
 
 // Endpoint is how the client reaches a port of a peer, as Alice where one has to log in.
@@ -42,7 +42,7 @@ func Endpoint(p peers.Peer, site *peers.Site, kind peers.Kind) *parley.Endpoint 
 	}
 	if slices.Contains(guarded, kind) {
 		e.Credentials = &auth.Credentials{User: peers.Alice.User, Password: auth.NewSecret(peers.Alice.Password)}
-		e.AuthPolicy.AllowPlaintext = kind == peers.AuthClear
+		e.AuthPolicy.AllowPlaintext = e.TLS == parley.TLSNone
 	}
 	return e
 }

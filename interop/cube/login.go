@@ -68,7 +68,7 @@ func (l Login) why(e *parley.Endpoint, x *codec.Extensions) string {
 		return "AUTH is not offered"
 	case clear && strings.HasSuffix(l.Mechanism, "-PLUS"):
 		return "it binds the login to TLS, and there is none"
-	case clear && l.Mechanism == "EXTERNAL":
+	case clear && l.Mechanism == "EXTERNAL" && e.Network != "unix":
 		return "it needs a client certificate, and there is no TLS to show it in"
 	case !x.HasAuth(l.Mechanism):
 		return "the server does not offer it"

@@ -3,8 +3,17 @@
 package cube
 
 import (
+	"slices"
+
 	"github.com/parley-mail/parley"
 	"github.com/parley-mail/parley/interop/peers"
+)
+
+// Ports that many have.
+var (
+	relay      = []peers.Kind{peers.SMTP, peers.StartTLS, peers.SMTPS}
+	submission = []peers.Kind{peers.AuthClear, peers.Submission, peers.Submissions}
+	local      = []peers.Kind{peers.LMTP, peers.LMTPStartTLS, peers.LMTPS, peers.LMTPUnix}
 )
 
 // Servers are the peers of the cube, not started yet. With a realm, which may be nil, those
@@ -13,34 +22,48 @@ func Servers(realm *peers.Kerberos) []Server {
 	return []Server{
 		{
 			Title: "Postfix", Peer: peers.NewPostfix().Kerberos(realm),
-			Ports: []peers.Kind{
-				peers.SMTP, peers.StartTLS, peers.SMTPS, peers.AuthClear, peers.Submission, peers.Submissions,
+			Ports: slices.Concat(relay, submission, []peers.Kind{
 				peers.TLSClientCert, peers.TLSRequired, peers.NoPipelining, peers.Strict, peers.Plain821, peers.Postscreen,
-			},
+			}),
 			Imitate: []peers.Kind{peers.StartTLS, peers.SMTPS},
 		},
 		{
 			Title: "Exim", Peer: peers.NewExim().Kerberos(realm),
-			Ports:   []peers.Kind{peers.SMTP, peers.StartTLS, peers.SMTPS, peers.AuthClear, peers.Submission, peers.Submissions, peers.TLSClientCert},
+			Ports:   slices.Concat(relay, submission, []peers.Kind{peers.TLSClientCert}),
 			Imitate: []peers.Kind{peers.StartTLS, peers.SMTPS},
 			Bars: []Bar{{
-				Kinds: append(guarded[:len(guarded):len(guarded)], peers.TLSClientCert), Login: "NTLM",
+				Kinds: slices.Concat(submission, []peers.Kind{peers.TLSClientCert}), Login: "NTLM",
 				Why: "the server knows only the first version of it, the client only the second", Err: parley.ErrAuth,
 			}},
 		},
 		{
 			Title: "OpenSMTPD", Peer: peers.NewOpenSMTPD(),
-			Ports: []peers.Kind{peers.SMTP, peers.StartTLS, peers.SMTPS},
+			Ports: relay,
 			NoTLS: []peers.Kind{peers.StartTLS, peers.SMTPS},
 		},
 		{
 			Title: "Dovecot", Peer: peers.NewDovecot(realm),
-			Ports:   append(guarded[:len(guarded):len(guarded)], peers.LMTP, peers.LMTPStartTLS, peers.LMTPS, peers.LMTPUnix),
+			Ports:   slices.Concat(submission, local),
 			Imitate: []peers.Kind{peers.Submission, peers.Submissions},
 			Bars: []Bar{{
-				Kinds: guarded, Mode: "DATA, overlapped",
+				Kinds: submission, Mode: "DATA, overlapped",
 				Why: "the server takes no MAIL right behind the end of data, though it offers PIPELINING", Err: parley.ErrTransport,
 			}},
+		},
+		{
+			Title: "Cyrus", Peer: peers.NewCyrus(),
+			Ports: []peers.Kind{peers.LMTPAuth, peers.LMTPAuthTLS, peers.LMTPUnix},
+			Bars: []Bar{{
+				Kinds: []peers.Kind{peers.LMTPAuth, peers.LMTPAuthTLS}, Login: "DIGEST-MD5",
+				Why: "the client calls the service smtp where this server wants lmtp", Err: parley.ErrAuth,
+			}, {
+				Kinds: []peers.Kind{peers.LMTPUnix}, Login: "EXTERNAL",
+				Why: "refused: who can open the socket is known without a login", Err: parley.ErrAuth,
+			}},
+		},
+		{
+			Title: "This project's sink", Peer: peers.NewSink(),
+			Ports: slices.Concat(relay, submission, local),
 		},
 	}
 }

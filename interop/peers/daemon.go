@@ -152,8 +152,11 @@ func tree(name string) (string, error) {
 // libraries is the environment in which a program of a tree finds what came with it.
 func libraries(tree string) string {
 	dirs := []string{filepath.Join(tree, "usr", "lib")}
-	arch, _ := filepath.Glob(filepath.Join(tree, "usr", "lib", "*-linux-gnu*"))
-	return "LD_LIBRARY_PATH=" + strings.Join(append(dirs, arch...), ":")
+	for _, lib := range []string{"usr/lib", "lib"} {
+		arch, _ := filepath.Glob(filepath.Join(tree, lib, "*-linux-gnu*"))
+		dirs = append(dirs, arch...)
+	}
+	return "LD_LIBRARY_PATH=" + strings.Join(dirs, ":")
 }
 
 // firstLine runs a program for the first line it prints.

@@ -39,7 +39,7 @@ type Message struct {
 }
 
 // traceFields are the fields that servers put before the content they received.
-var traceFields = []string{"return-path", "x-original-to", "delivered-to", "received", "envelope-to", "delivery-date", "x-client-addr", "x-client-proto", "x-helo-args", "x-mail-args", "x-rcpt-args"}
+var traceFields = []string{"return-path", "x-original-to", "delivered-to", "received", "envelope-to", "delivery-date", "x-client-addr", "x-client-proto", "x-helo-args", "x-mail-args", "x-rcpt-args", "x-cyrus-session-id", "x-sieve"}
 
 // split parts a stored message from what the peer put in front of it. What is
 // sent must not begin with such a field itself.
