@@ -179,15 +179,15 @@ func (j *Job) together(ctx context.Context, to peers.Account, contents []string)
 // compare waits until as many messages are stored as were taken, and holds each to what
 // was sent.
 func (c *Courier) compare(ctx context.Context) error {
-	want := 0
-	for _, s := range c.sent {
+	taken := map[string]sent{}
+	for id, s := range c.sent {
 		if s.cell.Err == "" {
-			want++
+			taken[id] = s
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stored, err := peers.Await(ctx, c.Peer, c.To.User, want)
+	stored, err := peers.Await(ctx, c.Peer, c.To.User, len(taken))
 	seen := map[*Cell]map[string]bool{}
 	for _, m := range stored {
 		id := idOf(m.Content)
@@ -207,9 +207,9 @@ func (c *Courier) compare(ctx context.Context) error {
 		}
 		seen[s.cell][id] = true
 	}
-	for id, s := range c.sent {
-		if s.cell.Err == "" && !seen[s.cell][id] {
-			s.cell.Err = "not stored: " + id
+	for id, s := range taken {
+		if !seen[s.cell][id] {
+			s.cell.Err += "not stored: " + id + "; "
 		}
 		s.cell.Delivered = len(seen[s.cell])
 	}
