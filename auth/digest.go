@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/subtle"
 	"encoding/base64"
@@ -20,12 +21,11 @@ type digest struct {
 	creds  *Credentials
 	policy *Policy
 
-	service string // of the digest-uri; "smtp" but in tests
-	cnonce  string // ours; made by next unless a test has set it
+	cnonce string // ours; made by next unless a test has set it
 
 	user, authzID string
 	password      Secret
-	host          string
+	uri           string // digest-uri: service and host
 
 	nonce   string // the server's, of the challenge answered last
 	count   int    // how often that nonce was used
@@ -36,7 +36,7 @@ type digest struct {
 }
 
 func newDigest(c *Credentials, p *Policy) exchange {
-	return &digest{creds: c, policy: p, service: "smtp"}
+	return &digest{creds: c, policy: p}
 }
 
 func (m *digest) start(link *Link) ([]byte, error) {
@@ -47,7 +47,8 @@ func (m *digest) start(link *Link) ([]byte, error) {
 	if link.Host == "" {
 		return nil, broken(RuleNoHost, "digest-uri")
 	}
-	m.user, m.password, m.authzID, m.host = user, NewSecret(password), authzID, link.Host
+	m.user, m.password, m.authzID = user, NewSecret(password), authzID
+	m.uri = cmp.Or(link.Service, "smtp") + "/" + link.Host
 	return nil, nil
 }
 
@@ -114,7 +115,7 @@ func (m *digest) respond(d directives, challenge []byte) ([]byte, error) {
 		b.WriteString("charset=utf-8,")
 	}
 	fmt.Fprintf(&b, "username=%s,realm=%s,nonce=%s,nc=%08x,cnonce=%s,digest-uri=%s,response=%s,qop=auth",
-		quote(user), quote(c.realm), quote(c.nonce), m.count, quote(m.cnonce), quote(m.uri()), m.answer)
+		quote(user), quote(c.realm), quote(c.nonce), m.count, quote(m.cnonce), quote(m.uri), m.answer)
 	if m.authzID != "" {
 		b.WriteString(",authzid=" + quote(m.authzID))
 	}
@@ -134,11 +135,9 @@ func (m *digest) prove(secret [md5.Size]byte) {
 	keyed := func(a2 string) string {
 		return hexMD5(fmt.Sprintf("%s:%s:%08x:%s:auth:%s", hexMD5(a1), m.nonce, m.count, m.cnonce, hexMD5(a2)))
 	}
-	m.answer = keyed("AUTHENTICATE:" + m.uri())
-	m.rspauth = keyed(":" + m.uri())
+	m.answer = keyed("AUTHENTICATE:" + m.uri)
+	m.rspauth = keyed(":" + m.uri)
 }
-
-func (m *digest) uri() string { return m.service + "/" + m.host }
 
 func (m *digest) success() error {
 	if !m.proved {

@@ -20,8 +20,8 @@ func TestDigestVectors(t *testing.T) {
 		{"acap", "OA9BSXrbuRhWay", "OA9BSuZWMSpW8m", "6084c6db3fede7352c551284490fd0fc", "2f0b3d7c3c2e486600ef710726aa2eae"},
 	} {
 		t.Run(c.service, func(t *testing.T) {
-			m := auth.FixNonce(auth.NewDigestMD5(credentials("chris", "secret"), auth.Policy{}), c.cnonce, c.service)
-			if initial := start(t, m, digestLink("elwood.innosoft.com")); initial != nil {
+			m := auth.FixNonce(auth.NewDigestMD5(credentials("chris", "secret"), auth.Policy{}), c.cnonce)
+			if initial := start(t, m, &auth.Link{Host: "elwood.innosoft.com", Service: c.service}); initial != nil {
 				t.Errorf("initial response %q, want none", initial)
 			}
 			got := next(t, m, fmt.Sprintf(`realm="elwood.innosoft.com",nonce=%q,qop="auth",algorithm=md5-sess,charset=utf-8`, c.nonce))
@@ -94,7 +94,7 @@ func TestDigestChallenges(t *testing.T) {
 // (RFC 2831 §2.1.2.1).
 func TestDigestCharset(t *testing.T) {
 	response := func(user, charset string) string {
-		m := auth.FixNonce(auth.NewDigestMD5(credentials(user, "pässe"), auth.Policy{}), "cn", "smtp")
+		m := auth.FixNonce(auth.NewDigestMD5(credentials(user, "pässe"), auth.Policy{}), "cn")
 		start(t, m, digestLink("mx.example"))
 		return field(next(t, m, `nonce="n",algorithm=md5-sess`+charset), "response")
 	}

@@ -1,8 +1,8 @@
 package auth
 
 // FixNonce makes a SCRAM or DIGEST-MD5 mechanism use the nonce of a published
-// example, and DIGEST-MD5 its service too.
-func FixNonce(m Mechanism, nonce, service string) Mechanism {
+// example.
+func FixNonce(m Mechanism, nonce string) Mechanism {
 	g := m.(*guard)
 	inner := g.make
 	g.make = func(c *Credentials, p *Policy) exchange {
@@ -11,7 +11,7 @@ func FixNonce(m Mechanism, nonce, service string) Mechanism {
 		case *scramExchange:
 			x.nonce = nonce
 		case *digest:
-			x.cnonce, x.service = nonce, service
+			x.cnonce = nonce
 		}
 		return x
 	}

@@ -46,7 +46,7 @@ func hearOut(t *testing.T, name string, challenges [][]byte) {
 	creds := auth.Credentials{User: "u", Password: auth.NewSecret("fuzzed-secret"), Token: auth.NewSecret("fuzzed-secret")}
 	link := secureLink()
 	link.Binding = func(string) ([]byte, error) { return []byte("binding"), nil }
-	m := auth.FixNonce(mechanism(t, name, creds, auth.Policy{MinIterations: 1, MaxIterations: 16}), scramNonce, "smtp")
+	m := auth.FixNonce(mechanism(t, name, creds, auth.Policy{MinIterations: 1, MaxIterations: 16}), scramNonce)
 	start(t, m, link)
 	var failed error
 	for _, challenge := range challenges {

@@ -131,7 +131,7 @@ func TestHostile(t *testing.T) {
 		t.Run(h.mechanism+"/"+h.name, func(t *testing.T) {
 			m := mechanism(t, h.mechanism, creds, auth.Policy{})
 			if h.mechanism != "DIGEST-MD5" {
-				m = auth.FixNonce(m, scramNonce, "")
+				m = auth.FixNonce(m, scramNonce)
 			}
 			start(t, m, secureLink())
 			last := len(h.challenges) - 1
@@ -191,7 +191,7 @@ func TestEarlySuccess(t *testing.T) {
 		{"OAUTHBEARER", []string{"{}"}, auth.RuleServerError},
 	} {
 		creds := auth.Credentials{User: "u", Password: auth.NewSecret("p"), Token: auth.NewSecret("t")}
-		m := auth.FixNonce(mechanism(t, c.name, creds, auth.Policy{}), scramNonce, "smtp")
+		m := auth.FixNonce(mechanism(t, c.name, creds, auth.Policy{}), scramNonce)
 		start(t, m, secureLink())
 		for _, challenge := range c.challenges {
 			next(t, m, challenge)

@@ -6,6 +6,9 @@ package auth
 type Link struct {
 	Host string // the name the caller dialled or had verified, never one learnt from DNS; used by OAUTHBEARER, DIGEST-MD5 and GSSAPI
 	Port int    // the port dialled; 0: unknown
+	// Service is the name of the protocol in IANA's list of GSSAPI, Kerberos and SASL
+	// service names, such as "lmtp"; "": smtp. DIGEST-MD5 and GSSAPI use it.
+	Service string
 
 	Secure     bool   // octets are protected by TLS
 	Verified   bool   // the peer's certificate chain and name were verified

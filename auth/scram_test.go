@@ -39,7 +39,7 @@ func TestScramVectors(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := auth.FixNonce(mechanism(t, c.name, credentials("user", "pencil"), auth.Policy{}), c.nonce, "")
+			m := auth.FixNonce(mechanism(t, c.name, credentials("user", "pencil"), auth.Policy{}), c.nonce)
 			if diff := cmp.Diff("n,,n=user,r="+c.nonce, string(start(t, m, nil))); diff != "" {
 				t.Error(diff)
 			}
@@ -201,7 +201,7 @@ func TestScramStart(t *testing.T) {
 // TestScramServerError: "e=" is a refusal with a reason (C-SASL-011), and what
 // is optional and unknown is passed over (C-SASL-010).
 func TestScramServerError(t *testing.T) {
-	m := auth.FixNonce(mechanism(t, "SCRAM-SHA-1", credentials("user", "pencil"), auth.Policy{}), "abc", "")
+	m := auth.FixNonce(mechanism(t, "SCRAM-SHA-1", credentials("user", "pencil"), auth.Policy{}), "abc")
 	start(t, m, nil)
 	next(t, m, "r=abcd,s=QSXCR+Q6sek8bf92,i=4096,x=1")
 	_, err := m.Next([]byte("e=invalid-proof"))

@@ -60,8 +60,12 @@ func (s *Session) Authenticate(creds auth.Credentials, policy auth.Policy) {
 	s.wake()
 	s.wantCreds = false
 	s.auth = &authState{}
+	service := ""
+	if s.cfg.LMTP {
+		service = "lmtp"
+	}
 	s.auth.link = auth.Link{
-		Host: s.link.Host, Port: s.link.Port, Secure: s.link.Secure, Verified: s.link.Verified, Loopback: s.link.Loopback,
+		Service: service, Host: s.link.Host, Port: s.link.Port, Secure: s.link.Secure, Verified: s.link.Verified, Loopback: s.link.Loopback,
 		TLSVersion: s.link.Version, Offered: s.offer.Extensions.Auth, Binding: s.link.Binding,
 	}
 	mechs, err := auth.Choose(s.offer.Extensions.Auth, &s.auth.link, creds, policy)

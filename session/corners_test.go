@@ -196,6 +196,35 @@ func TestOwnMechanism(t *testing.T) {
 	}
 }
 
+// named is a mechanism that tells for which service it was started.
+type named struct{ service *string }
+
+func (named) Name() string { return "NAMED" }
+func (m named) Start(l *auth.Link) ([]byte, error) {
+	*m.service = l.Service
+	return nil, nil
+}
+func (named) Next([]byte) ([]byte, error) { return nil, nil }
+func (named) Success() error              { return nil }
+
+// A mechanism that names the service learns which of the two protocols is spoken.
+func TestService(t *testing.T) {
+	for _, lmtp := range []bool{false, true} {
+		s := session.New(session.Config{Authenticate: true, LMTP: lmtp})
+		s.Dialing()
+		s.Connected(session.Link{Secure: true, Verified: true})
+		s.Receive([]byte("220 mx.example\r\n"))
+		drain(s)
+		s.Receive([]byte("250-mx.example\r\n250 AUTH NAMED\r\n"))
+		service := "not started"
+		s.Authenticate(auth.Credentials{Extra: []auth.Mechanism{named{&service}}}, auth.Policy{})
+		drain(s)
+		if want := map[bool]string{true: "lmtp"}[lmtp]; service != want {
+			t.Errorf("LMTP %v: service %q, want %q", lmtp, service, want)
+		}
+	}
+}
+
 // What comes at the wrong time changes nothing.
 func TestWrongTime(t *testing.T) {
 	s := session.New(session.Config{})

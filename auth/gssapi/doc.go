@@ -12,7 +12,7 @@
 // cache, a password. It refuses to know SMTP, and it has no security layer:
 // TLS has that part, and a server that insists on one is refused.
 //
-// The target is smtp@host with the name in auth.Link.Host, which is never
+// The target is service@host with the name in auth.Link.Host, which is never
 // changed by way of the DNS (RFC 4752 §5). The server must prove itself: the
 // context is mutual, and Success fails until the server's token was verified.
 //

@@ -8,7 +8,7 @@ import (
 // NewWithTicket returns the mechanism over one ticket, without a KDC. The
 // error stands for one of the KDC's.
 func NewWithTicket(authzID, realm string, name types.PrincipalName, t messages.Ticket, key types.EncryptionKey, err error) *Mechanism {
-	return &Mechanism{service: "smtp", authzID: authzID, close: func() {}, tickets: func(service string) (*ticket, error) {
+	return &Mechanism{authzID: authzID, close: func() {}, tickets: func(service string) (*ticket, error) {
 		if err != nil {
 			return nil, err
 		}

@@ -55,7 +55,7 @@ func New(c Config) (*Mechanism, error) {
 		return nil, err
 	}
 	return &Mechanism{
-		service: cmp.Or(c.Service, "smtp"),
+		service: c.Service,
 		authzID: c.AuthzID,
 		tickets: fetch(cl),
 		close:   cl.Destroy,
@@ -68,9 +68,10 @@ func (m *Mechanism) Close() {
 	m.stage, m.context = idle, nil
 }
 
-// Prepare gets the ticket for a host, so that Start need not talk to the KDC.
+// Prepare gets the ticket for a host, so that Start need not talk to the KDC. The
+// service is that of the Config, "smtp" without one.
 func (m *Mechanism) Prepare(host string) error {
-	_, err := m.ticket(host)
+	_, err := m.ticket(&auth.Link{Host: host})
 	return err
 }
 
@@ -80,11 +81,10 @@ func (m *Mechanism) Name() string { return "GSSAPI" }
 // Start implements auth.Mechanism: the initial response is the AP-REQ.
 func (m *Mechanism) Start(link *auth.Link) ([]byte, error) {
 	m.stage, m.rounds, m.context, m.failed = idle, 0, nil, nil
-	var host string
-	if link != nil {
-		host = link.Host
+	if link == nil {
+		link = &auth.Link{}
 	}
-	t, err := m.ticket(host)
+	t, err := m.ticket(link)
 	if err != nil {
 		return nil, m.end(err)
 	}
@@ -97,13 +97,14 @@ func (m *Mechanism) Start(link *auth.Link) ([]byte, error) {
 }
 
 // ticket returns a ticket for the service on the host.
-func (m *Mechanism) ticket(host string) (*ticket, error) {
-	if host == "" || strings.ContainsAny(host, "/@\x00") {
+func (m *Mechanism) ticket(link *auth.Link) (*ticket, error) {
+	if link.Host == "" || strings.ContainsAny(link.Host, "/@\x00") {
 		return nil, fail(auth.StepStart, auth.RuleNoHost, "target of the ticket", nil)
 	}
-	t, err := m.tickets(m.service + "/" + host)
+	target := cmp.Or(m.service, link.Service, "smtp") + "/" + link.Host
+	t, err := m.tickets(target)
 	if err != nil {
-		return nil, fail(auth.StepStart, auth.RuleNoTicket, m.service+"/"+host, err)
+		return nil, fail(auth.StepStart, auth.RuleNoTicket, target, err)
 	}
 	return t, nil
 }

@@ -216,8 +216,18 @@ func TestStart(t *testing.T) {
 		}
 	}
 
+	// The service is that of the link.
+	m := server.mechanism("")
+	asked := gssapi.Asked(m)
+	if _, err := m.Start(&auth.Link{Host: "mx.example", Service: "lmtp"}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"lmtp/mx.example"}, *asked); diff != "" {
+		t.Error(diff)
+	}
+
 	down := errors.New("KDC is down")
-	m := gssapi.NewWithTicket("", realm, server.client, server.ticket, server.key, down)
+	m = gssapi.NewWithTicket("", realm, server.client, server.ticket, server.key, down)
 	if err := m.Prepare("mx.example"); !errors.Is(err, down) || !errors.Is(err, auth.RuleNoTicket) {
 		t.Errorf("Prepare: %v", err)
 	}

@@ -32,7 +32,7 @@ type Config struct {
 	CCache string
 
 	AuthzID string // identity to act as; "": the principal's own (RFC 4752 §3.1)
-	Service string // service part of the target; "": smtp
+	Service string // service part of the target; "": that of the link, as in auth.Link
 }
 
 // ticket is what a security context is begun with.
