@@ -28,18 +28,10 @@ type Conn struct {
 	*gear                // nil: the connection idles
 	written chan written // by the goroutine beside; nil: there was none
 
-	mu          sync.Mutex // over the deadlines
-	gentle      bool       // a context that is done while nothing is written ends the call, not the session
-	busy        bool       // a call is running: the context counts
-	interrupted bool       // the context of the call is done, or somebody wants it to end
-	nudged      bool       // the writer beside wants the reader's attention
-	halted      bool       // the reader wants the writer beside to stop
-	hangUp      func()     // ends the dialling that is going on; nil: none is
-	heeded      <-chan struct{}
-	unheed      func() bool
-	cause       error
-	readArmed   int64 // the deadlines, by the clock on the wall; 0: none that is known
-	writeArmed  int64
+	gentle     bool     // a context that is done while nothing is written ends the call, not the session
+	readArmed  deadline // of nc, as far as is known
+	writeArmed deadline
+	call       calling
 }
 
 const (
@@ -64,9 +56,6 @@ type gear struct {
 var gears = sync.Pool{New: func() any { return &gear{in: make([]byte, inSize)} }}
 
 var sessions atomic.Uint64 // numbers for Endpoint.Session.ID
-
-// longAgo as a deadline interrupts reads and writes.
-var longAgo = time.Unix(1, 0)
 
 // Dial connects and opens a session: greeting, EHLO, TLS and AUTH as the endpoint
 // says. The error is an *Error, and then there is no connection left.
@@ -304,103 +293,10 @@ func rotate[T any](p []T, n int) {
 	slices.Reverse(p)
 }
 
-// heed has the context interrupt whatever is going on, in every state. A context that
-// many calls share is asked once.
-func (c *Conn) heed(ctx context.Context) {
-	done := ctx.Done()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy = true
-	if c.interrupted { // by somebody else, before the call
-		c.nc.SetDeadline(longAgo)
-	}
-	if done == c.heeded {
-		return
-	}
-	c.leave()
-	if done == nil {
-		return
-	}
-	c.heeded = done
-	c.unheed = context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.heeded == done && c.busy {
-			c.interrupted = true
-			c.nc.SetDeadline(longAgo)
-		}
-	})
-}
-
-// leave stops asking the context. The caller holds c.mu.
-func (c *Conn) leave() {
-	if c.unheed != nil {
-		c.unheed()
-	}
-	c.heeded, c.unheed = nil, nil
-}
-
-// rested says that the call is over: the context does not count any more.
-func (c *Conn) rested() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy = false
-	if c.interrupted && c.cause == nil {
-		c.interrupted = false
-		c.readArmed, c.writeArmed = 0, 0
-	}
-}
-
-// interrupt ends the call that is running, or the next one, from any goroutine, as a context
-// does. Everything that is not decided on the connection is given up.
-func (c *Conn) interrupt(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.interrupted, c.cause = true, cause
-	switch {
-	case c.hangUp != nil:
-		c.hangUp()
-	case c.busy:
-		c.nc.SetDeadline(longAgo)
-	}
-}
-
-// reach takes note of what there is to be interrupted: a connection, or the making of one.
-func (c *Conn) reach(nc transport.Conn, hangUp func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.nc, c.hangUp = nc, hangUp
-	if c.cause != nil && hangUp != nil {
-		hangUp()
-	}
-}
-
-// calm takes an interruption back that came too late.
-func (c *Conn) calm() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.interrupted {
-		c.interrupted, c.cause = false, nil
-		c.readArmed, c.writeArmed = 0, 0
-	}
-}
-
-// stopped returns why the call has to end, or nil.
-func (c *Conn) stopped(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause
-}
-
 // Idle gives back the memory that a connection does not need while nobody uses it. It
 // may be used again at any time.
 func (c *Conn) Idle() {
-	c.mu.Lock()
-	c.leave()
-	c.mu.Unlock()
+	c.unheed()
 	g := c.gear
 	if g == nil || len(g.sources) > 0 || c.session.Release() != &g.memory {
 		return
@@ -432,10 +328,11 @@ func (c *Conn) authenticate(ctx context.Context) {
 
 // startTLS runs the handshake that follows STARTTLS.
 func (c *Conn) startTLS(ctx context.Context) {
+	c.unarmed()
 	c.armRead(c.patience(fsm.StartTLS))
 	c.armWrite(c.patience(fsm.StartTLS))
 	_, err := c.nc.StartTLS(ctx, c.endpoint.tlsConfig())
-	c.readArmed, c.writeArmed = 0, 0
+	c.unarmed()
 	if err != nil {
 		c.lost(ctx, err)
 		return
@@ -446,8 +343,11 @@ func (c *Conn) startTLS(ctx context.Context) {
 // read waits for octets from the server, at most as long as the session is patient.
 func (c *Conn) read(ctx context.Context) {
 	cmd, _ := c.session.Awaited()
-	c.armRead(c.patience(cmd))
+	due := c.armRead(c.patience(cmd))
 	err := c.receive()
+	for timedOut(err) && c.early(due) {
+		err = c.receive()
+	}
 	if err == nil || c.gentle && ctx.Err() != nil && timedOut(err) {
 		return
 	}
@@ -491,34 +391,6 @@ func (c *Conn) blockTimeout() time.Duration {
 		return c.endpoint.BlockTimeout
 	}
 	return defaultBlock
-}
-
-// armRead and armWrite set a deadline, unless the context has interrupted the call.
-// One that is less than a second off stays: setting it costs more than the second is
-// worth.
-func (c *Conn) armRead(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.interrupted && !c.nudged {
-		c.readArmed = arm(c.readArmed, d, c.nc.SetReadDeadline)
-	}
-}
-
-func (c *Conn) armWrite(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.interrupted && !c.halted {
-		c.writeArmed = arm(c.writeArmed, d, c.nc.SetWriteDeadline)
-	}
-}
-
-func arm(armed int64, d time.Duration, set func(time.Time) error) int64 {
-	want := time.Now().Add(d)
-	if off := time.Duration(want.UnixNano() - armed); off >= 0 && off < min(time.Second, d/4) {
-		return armed
-	}
-	set(want) // an error shows at the next read or write
-	return want.UnixNano()
 }
 
 // isEOF reports whether err is the end of the stream.

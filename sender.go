@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-mail/parley/codec"
@@ -67,6 +68,7 @@ type Message struct {
 	Endpoint *Endpoint
 	Mail
 
+	given  atomic.Bool // to a sender, until the outcome is there
 	tx     session.Transaction
 	body   io.ReadCloser
 	dest   *destination // that of known
@@ -95,30 +97,38 @@ const (
 // Send hands a message over and waits for what becomes of it. Result has the details.
 // The error is an *Error: nil if at least one recipient was accepted.
 func (s *Sender) Send(ctx context.Context, m *Message) (Outcome, error) {
-	if err := s.Submit(ctx, m); err != nil {
+	if err := s.submit(ctx, m); err != nil {
 		return m.Outcome(), err
 	}
-	return s.Wait(ctx, m)
+	return s.wait(ctx, m)
 }
 
 // Submit gives a message to a connection that has room for it, and opens one if it must.
 // It does not wait for the outcome, and the message may not have been written yet: Wait
 // sees to both. An error means that nothing was sent, and that Wait is not to be called.
 func (s *Sender) Submit(ctx context.Context, m *Message) error {
-	s.mu.Lock()
-	if m.stage != free {
-		s.mu.Unlock()
+	if err := s.submit(ctx, m); err != nil {
+		return err
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// submit is Submit, and holds the lock if there is no error.
+func (s *Sender) submit(ctx context.Context, m *Message) error {
+	if !m.given.CompareAndSwap(false, true) {
 		return &Error{Kind: ErrMisuse, Detail: "the message is being sent"}
 	}
-	m.stage = unplaced
-	s.mu.Unlock()
 	m.tries = 0
 	err := m.prepare()
+	s.mu.Lock()
+	m.stage = unplaced
 	if err == nil {
 		err = s.place(ctx, m)
 	}
 	if err != nil {
 		s.unsent(m, err)
+		s.mu.Unlock()
 	}
 	return err
 }
@@ -131,16 +141,20 @@ func (s *Sender) Wait(ctx context.Context, m *Message) (Outcome, error) {
 		s.mu.Unlock()
 		return m.Outcome(), &Error{Kind: ErrMisuse, Detail: "the message was not submitted"}
 	}
+	return s.wait(ctx, m)
+}
+
+// wait is Wait. The caller holds the lock, which is let go.
+func (s *Sender) wait(ctx context.Context, m *Message) (Outcome, error) {
 	for m.stage != decided || s.again(ctx, m) {
 		l := m.lane // its, if the stage is taken
 		switch {
 		case m.stage == unplaced:
-			s.mu.Unlock()
 			if err := s.place(ctx, m); err != nil {
 				s.unsent(m, err)
+				s.mu.Unlock()
 				return m.Outcome(), err
 			}
-			s.mu.Lock()
 		case l.driving:
 			s.follow(ctx, l, m)
 		default:
@@ -149,7 +163,9 @@ func (s *Sender) Wait(ctx context.Context, m *Message) (Outcome, error) {
 	}
 	m.stage = free
 	s.mu.Unlock()
-	return m.Outcome(), m.Err()
+	o, err := m.Outcome(), m.Err()
+	m.given.Store(false)
+	return o, err
 }
 
 // Outcome sums up what became of the message.
@@ -245,16 +261,16 @@ func usedUp(e *Error) bool {
 		(e.Reply.Code == 421 || e.Reply.Code == 452 && e.Reply.Enhanced == codec.Enhanced{Class: 4, Subject: 5, Detail: 3})
 }
 
-// unsent decides a message that did not get as far as a connection.
+// unsent decides a message that did not get as far as a connection. The caller holds the
+// lock.
 func (s *Sender) unsent(m *Message, err error) {
 	m.close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	m.err, m.stage = err, free
 	s.stats.Messages++
 	if m.Envelope != nil {
 		s.stats.NotSent += uint64(len(m.Envelope.Recipients))
 	}
+	m.given.Store(false)
 }
 
 func (m *Message) close() {

@@ -23,7 +23,7 @@ func (s *Sender) watch() {
 func (s *Sender) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := clock()
 	next := time.Duration(-1)
 	in := func(d time.Duration) {
 		if d = max(d, tick); next < 0 || d < next {
@@ -31,7 +31,7 @@ func (s *Sender) sweep() {
 		}
 	}
 	for l := s.idle.oldest; l != nil; {
-		idle, newer := now.Sub(l.idle), l.newer
+		idle, newer := now-l.idle, l.newer
 		switch {
 		case idle >= s.maxIdle() || s.worn(l, now):
 			s.retire(l)
@@ -40,14 +40,14 @@ func (s *Sender) sweep() {
 				l.conn.Idle()
 				l.cooled = true
 			}
-			in(min(s.maxIdle()-idle, s.maxAge()-now.Sub(l.opened)))
+			in(min(s.maxIdle()-idle, s.maxAge()-(now-l.opened)))
 		default:
 			in(tick - idle)
 		}
 		l = newer
 	}
 	for k, d := range s.destinations {
-		if len(d.lanes) == 0 && len(d.queue) == 0 && d.users == 0 && d.next.Before(now) {
+		if len(d.lanes) == 0 && len(d.queue) == 0 && d.users == 0 && d.next < now {
 			if keep := d.keeps(now); keep > 0 {
 				in(keep)
 			} else {

@@ -15,8 +15,8 @@ type lane struct {
 	dest    *destination
 	conn    *Conn
 	opening *Conn // until it is conn
-	opened  time.Time
-	idle    time.Time // since when nobody is on it
+	opened  time.Duration
+	idle    time.Duration // since when nobody is on it
 	cooled  bool
 	older   *lane // in the list of those that idle
 	newer   *lane
@@ -161,7 +161,7 @@ func (s *Sender) land(l *lane, m *Message) {
 	case usedUp(e) && l.taken > 0:
 		l.most = max(1, l.served) // none after those that are on it
 		// The next connections are left in time, for a while: it may have been a bad moment.
-		l.dest.most, l.dest.mostSince = l.taken, time.Now()
+		l.dest.most, l.dest.mostSince = l.taken, clock()
 	}
 	s.stats.Messages++
 	for i := range m.tx.Len() {
@@ -274,7 +274,7 @@ func (s *Sender) withdraw(ctx context.Context, l *lane, m *Message) bool {
 
 // rest puts a lane that nobody is on among those that idle, unless its time has come.
 func (s *Sender) rest(l *lane) {
-	now := time.Now()
+	now := clock()
 	if s.worn(l, now) || s.closing || s.starving() && (l.served >= turn || len(l.dest.queue) == 0) {
 		s.retire(l)
 		s.feed()
@@ -291,8 +291,8 @@ func (s *Sender) rest(l *lane) {
 const turn = 16
 
 // worn reports whether a lane has served long enough.
-func (s *Sender) worn(l *lane, now time.Time) bool {
-	return l.spent() || now.Sub(l.opened) >= s.maxAge()
+func (s *Sender) worn(l *lane, now time.Duration) bool {
+	return l.spent() || now-l.opened >= s.maxAge()
 }
 
 // retire ends a lane that nobody is on, in order.

@@ -79,15 +79,15 @@ type destination struct {
 	idle      []*lane    // of them those nobody is on; the one used last is last
 	queue     []*Message // waiting for room, in line
 	most      int        // messages that the server takes on one connection; 0: as far as is known any number
-	mostSince time.Time
+	mostSince time.Duration
 	reach
 	window   int    // messages in flight on one connection
 	chunks   bool   // BDAT is our choice, not the caller's
 	turned   string // why less is done than could be
-	turnedAt time.Time
-	next     time.Time // when Rate allows the next message
-	users    int       // callers who look for a lane now
-	gone     bool      // nobody used it, and it was forgotten
+	turnedAt time.Duration
+	next     time.Duration // when Rate allows the next message
+	users    int           // callers who look for a lane now
+	gone     bool          // nobody used it, and it was forgotten
 	sender   *Sender
 }
 
@@ -126,10 +126,9 @@ func (s *Sender) destination(m *Message) (*destination, error) {
 	return d, nil
 }
 
-// place finds a lane for the message, and waits in line for one if it must.
+// place finds a lane for the message, and waits in line for one if it must. The caller
+// holds the lock, which is let go meanwhile.
 func (s *Sender) place(ctx context.Context, m *Message) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	d, err := s.destination(m)
 	if err != nil {
 		return err
@@ -179,18 +178,18 @@ var errClosed = &Error{Kind: ErrMisuse, Detail: "the sender is closed"}
 
 // assign gives the message a lane, or leave to open one, if there is either.
 func (s *Sender) assign(d *destination, m *Message) {
-	now := time.Time{}
+	var now time.Duration
 	for len(d.idle) > 0 {
 		l := d.idle[len(d.idle)-1]
 		d.idle = d.idle[:len(d.idle)-1]
 		s.idle.remove(l)
-		if now.IsZero() {
-			now = time.Now()
+		if now == 0 {
+			now = clock()
 		}
 		switch {
-		case s.worn(l, now) || now.Sub(l.idle) >= s.maxIdle():
+		case s.worn(l, now) || now-l.idle >= s.maxIdle():
 			s.retire(l)
-		case now.Sub(l.idle) >= fresh && l.conn.Stale():
+		case now-l.idle >= fresh && l.conn.Stale():
 			s.stats.Stale++
 			conn := l.conn
 			s.remove(l)
@@ -318,7 +317,7 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 		s.stats.DialErrors++
 		m.lane, m.stage = nil, unplaced
 		s.remove(l)
-		if d.failed(err, time.Since(l.opened)) {
+		if d.failed(err, clock()-l.opened) {
 			s.feed()
 			return nil // the message waits for a connection that is open
 		}
@@ -329,12 +328,12 @@ func (s *Sender) open(ctx context.Context, d *destination, m *Message) error {
 		}
 		return err
 	}
-	l.conn, l.opened, l.most = conn, time.Now(), s.MaxMessages
+	l.conn, l.opened, l.most = conn, clock(), s.MaxMessages
 	d.reached()
 	if most := conn.Extensions().MailMax; most > 0 && (l.most <= 0 || most < l.most) {
 		l.most = most // RFC 9422 §4.1
 	}
-	if d.most > 0 && l.opened.Sub(d.mostSince) < shareHolds && (l.most <= 0 || d.most < l.most) {
+	if d.most > 0 && l.opened-d.mostSince < shareHolds && (l.most <= 0 || d.most < l.most) {
 		l.most = d.most
 	}
 	s.put(l, m)
@@ -355,7 +354,7 @@ func (s *Sender) dial(ctx context.Context, l *lane, e *Endpoint) (*Conn, error) 
 	}
 	s.mu.Lock()
 	closing := s.closing
-	l.opening, l.opened = c, time.Now()
+	l.opening, l.opened = c, clock()
 	s.mu.Unlock()
 	if closing {
 		return nil, errClosed
@@ -369,13 +368,13 @@ func (s *Sender) pace(ctx context.Context, d *destination) error {
 	if s.Rate <= 0 {
 		return nil
 	}
-	now := time.Now()
+	now := clock()
 	at := now
-	if d.next.After(now) {
+	if d.next > now {
 		at = d.next
 	}
-	d.next = at.Add(time.Duration(float64(time.Second) / s.Rate))
-	wait := at.Sub(now)
+	d.next = at + time.Duration(float64(time.Second)/s.Rate)
+	wait := at - now
 	if wait <= 0 {
 		return nil
 	}
@@ -409,7 +408,7 @@ func (s *Sender) learn(l *lane, err error) {
 	default:
 		return
 	}
-	d.turned, d.turnedAt = why+": "+err.Error(), time.Now()
+	d.turned, d.turnedAt = why+": "+err.Error(), clock()
 	s.stats.TurnedDown++
 }
 

@@ -10,9 +10,9 @@ import (
 type reach struct {
 	known      bool // it has answered, and has not been found silent since
 	conns      int  // that it takes at once; 0: as far as is known any number
-	connsSince time.Time
+	connsSince time.Duration
 	down       error // why there was no connection to be had
-	downUntil  time.Time
+	downUntil  time.Duration
 }
 
 // failed takes note of a connection that could not be opened, and reports whether the
@@ -27,12 +27,12 @@ func (d *destination) failed(err error, took time.Duration) bool {
 	if !errors.As(err, &e) || !e.Temporary() || e.Kind == ErrCanceled {
 		return false
 	}
-	now := time.Now()
+	now := clock()
 	if len(d.lanes) > 0 {
 		d.conns, d.connsSince = len(d.lanes), now
 		return true
 	}
-	d.known, d.down, d.downUntil = false, err, now.Add(took)
+	d.known, d.down, d.downUntil = false, err, now+took
 	for _, m := range d.queue {
 		m.stage, m.err = unplaced, err
 		m.rouse()
@@ -55,7 +55,7 @@ func (s *Sender) connsAt(d *destination) int {
 	switch {
 	case !d.known:
 		return 1
-	case d.conns == 0 || d.conns >= most || time.Since(d.connsSince) >= shareHolds:
+	case d.conns == 0 || d.conns >= most || clock()-d.connsSince >= shareHolds:
 		return most
 	}
 	return d.conns
@@ -63,7 +63,7 @@ func (s *Sender) connsAt(d *destination) int {
 
 // silent reports whether the destination is left alone.
 func (d *destination) silent() bool {
-	return d.down != nil && len(d.lanes) == 0 && time.Now().Before(d.downUntil)
+	return d.down != nil && len(d.lanes) == 0 && clock() < d.downUntil
 }
 
 // hopeless is why a message need not wait for a connection; nil: it may.
@@ -80,16 +80,16 @@ func (s *Sender) hopeless(ctx context.Context, d *destination) error {
 }
 
 // keeps is for how long something that the destination has taught holds.
-func (d *destination) keeps(now time.Time) time.Duration {
-	keep := d.downUntil.Sub(now)
+func (d *destination) keeps(now time.Duration) time.Duration {
+	keep := d.downUntil - now
 	if d.turned != "" {
-		keep = max(keep, forgetAfter-now.Sub(d.turnedAt))
+		keep = max(keep, forgetAfter-(now-d.turnedAt))
 	}
 	if d.conns > 0 {
-		keep = max(keep, shareHolds-now.Sub(d.connsSince))
+		keep = max(keep, shareHolds-(now-d.connsSince))
 	}
 	if d.most > 0 {
-		keep = max(keep, shareHolds-now.Sub(d.mostSince))
+		keep = max(keep, shareHolds-(now-d.mostSince))
 	}
 	return keep
 }

@@ -19,8 +19,6 @@ func (c *Conn) Stale() bool {
 		return false
 	}
 	readable, err := p.Readable()
-	c.mu.Lock()
-	c.readArmed = 0 // looking has cleared the deadline
-	c.mu.Unlock()
+	c.readArmed = deadline{} // looking has cleared it
 	return readable || err != nil && !errors.Is(err, errors.ErrUnsupported)
 }

@@ -120,7 +120,7 @@ func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 			total += n
 			if err != nil && n > 0 && !secure && timedOut(err) && !c.isInterrupted() {
 				err = nil // there was progress, if slow
-				c.writeArmed = 0
+				c.writeArmed = deadline{}
 				c.armWrite(c.blockTimeout())
 			}
 		}
@@ -146,6 +146,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	}
 	c.aside = out
 	go c.writeAside()
+	c.readArmed = deadline{}
 	var rerr error
 	for rerr == nil && !c.session.State().Over() {
 		if c.isNudged() {
@@ -159,10 +160,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	}
 	w := <-c.written
 	c.aside = nil
-	c.mu.Lock()
-	c.nudged, c.halted = false, false
-	c.readArmed, c.writeArmed = 0, 0
-	c.mu.Unlock()
+	c.reunited()
 	c.session.Wrote(w.n)
 	switch {
 	case c.session.State().Over():
@@ -180,10 +178,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 // writeAside is what the goroutine beside does.
 func (c *Conn) writeAside() {
 	n, err := c.writeOut(c.aside)
-	c.mu.Lock()
-	c.nudged = true
-	c.nc.SetReadDeadline(longAgo)
-	c.mu.Unlock()
+	c.nudge()
 	c.written <- written{n, err}
 }
 
@@ -196,23 +191,3 @@ type written struct {
 // whileWriting is how long a read may take beside a write. The write has a deadline of
 // its own, so this one only has to be longer.
 const whileWriting = 24 * time.Hour
-
-// halt stops the writer beside.
-func (c *Conn) halt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.halted = true
-	c.nc.SetWriteDeadline(longAgo)
-}
-
-func (c *Conn) isNudged() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nudged
-}
-
-func (c *Conn) isInterrupted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.interrupted
-}
