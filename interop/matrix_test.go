@@ -27,7 +27,7 @@ func TestMatrix(t *testing.T) {
 		report.Program(name, v)
 	}
 	for _, s := range cube.Servers(nil) {
-		t.Run(s.Peer.Name(), func(t *testing.T) {
+		t.Run(s.Title, func(t *testing.T) {
 			if s.Title != "Postfix" {
 				long(t, s.Peer)
 			}

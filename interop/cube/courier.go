@@ -23,6 +23,7 @@ type Job struct {
 	Mode     Mode
 	Login    string // the mechanism that must have been used; "": none
 	Limited  bool   // 7 bit only: 8BITMIME is not offered
+	Small    bool   // the server takes no long message
 	Done     func() // called afterwards; nil: nothing is to be done
 }
 
@@ -119,7 +120,7 @@ func (j *Job) deliver(ctx context.Context, to peers.Account, ids []string) ([]st
 	}
 	contents := make([]string, len(ids))
 	for i, id := range ids {
-		contents[i] = content(id, j.Limited)
+		contents[i] = content(id, j.Limited, len(ids) == 1 && !j.Small)
 	}
 	j.Mode.set(&j.Endpoint.Session)
 	if len(ids) == 1 {
@@ -247,8 +248,13 @@ func Stored(content string) string {
 
 // content is a message with what is easily lost or changed on the way: dots, the line that
 // would end it and a command behind that, blank lines, white space at the end, the longest
-// line, octets over 127 and a last line without its end.
-func content(id string, limited bool) string {
+// line, octets over 127 and a last line without its end. One that is long is sent in more
+// than one piece, and by BDAT in more than one chunk.
+func content(id string, limited, long bool) string {
+	foxes := 60
+	if long {
+		foxes = 2 * piece / len(fox)
+	}
 	eight := "gr\u00fc\u00dfe \xff\xfe"
 	if limited {
 		eight = "gruesse"
@@ -257,15 +263,25 @@ func content(id string, limited bool) string {
 		"Message-ID: <" + id + ">\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
 		".\r\n..\r\n.dot\r\n\r\n.\r\nMAIL FROM:<evil@client.test>\r\nBDAT 0 LAST\r\n\r\n  white  \r\n\t\r\n" + eight + "\r\n" +
 		strings.Repeat("x", 998) + "\r\n." + strings.Repeat("y", 997) + "\r\n" +
-		strings.Repeat("The quick brown fox jumps over the lazy dog.\r\n", 60) + "\r\n\r\nend"
+		strings.Repeat(fox, foxes) + "\r\n\r\nend"
 }
 
+const (
+	fox   = "The quick brown fox jumps over the lazy dog.\r\n"
+	piece = 32 << 10 // what the client reads at once of content that is not in memory
+)
+
+// mail has short content in memory, and long in what is read.
 func mail(to peers.Account, content string) *parley.Mail {
+	body := message.FromBytes([]byte(content))
+	if len(content) > piece {
+		body = message.FromReaderAt(strings.NewReader(content), int64(len(content)))
+	}
 	return &parley.Mail{
 		Envelope: &message.Envelope{
 			ReversePath: message.MustParsePath("sender@client.test"),
 			Recipients:  []message.Recipient{{Path: message.MustParsePath(to.Mailbox())}},
 		},
-		Content: message.FromBytes([]byte(content)),
+		Content: body,
 	}
 }

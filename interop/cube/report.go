@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -107,6 +108,21 @@ func (t *Table) count() (n count) {
 	return n
 }
 
+// reasons are why there is no such way, the most frequent first, with the number of cells.
+func (r *Report) reasons() (why []string, cells map[string]int) {
+	cells = map[string]int{}
+	for _, t := range r.Tables {
+		for _, c := range t.Cells {
+			if c.Err == "" && c.Why != "" {
+				cells[c.Why]++
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(cells), func(a, b string) int {
+		return cmp.Or(cmp.Compare(cells[b], cells[a]), cmp.Compare(a, b))
+	}), cells
+}
+
 // Markdown returns the document.
 func (r *Report) Markdown(at time.Time) string {
 	var b strings.Builder
@@ -120,6 +136,11 @@ func (r *Report) Markdown(at time.Time) string {
 		sum = count{sum.green + n.green, sum.none + n.none, sum.failed + n.failed, sum.messages + n.messages}
 	}
 	fmt.Fprintf(&b, "| all | %d | %d | %d | %d |\n", sum.green, sum.none, sum.failed, sum.messages)
+	b.WriteString("\n| no such way, because | cells |\n|---|---:|\n")
+	reasons, cells := r.reasons()
+	for _, why := range reasons {
+		fmt.Fprintf(&b, "| %s | %d |\n", why, cells[why])
+	}
 	b.WriteString("\n## Versions\n\n| program | version |\n|---|---|\n")
 	for _, p := range r.Programs {
 		fmt.Fprintf(&b, "| %s | %s |\n", p[0], p[1])

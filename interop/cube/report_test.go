@@ -48,6 +48,7 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"Made on 2026-11-26.",
 		"| A server | 8 | 10 | 0 | 8 |\n| all | 8 | 10 | 0 | 8 |",
+		"| no AUTH | 4 |\n| refused | 4 |\n| no CHUNKING | 1 |\n| not yet | 1 |\n",
 		"| a server | 1 |\n| krb5kdc | 1.20 |",
 	} {
 		if !strings.Contains(text, want) {

@@ -122,6 +122,7 @@ func (s *Server) job(kind peers.Kind, l Login, m Mode, engine string, o *offer) 
 		return j, nil
 	}
 	j.Limited = !o.extensions.EightBitMIME
+	j.Small = o.extensions.MaxSize > 0 && o.extensions.MaxSize < 4*piece
 	var err error
 	if kind == peers.TLSClientCert {
 		err = present(e, s.Site)
@@ -191,7 +192,7 @@ func (s *Server) offer(ctx context.Context, kind peers.Kind) (*offer, error) {
 	defer c.Close()
 	o := &offer{extensions: c.Extensions().Clone()}
 	if slices.Contains(guarded, kind) {
-		result, err := c.Deliver(ctx, mail(peers.Bob, content("nobody@cube.test", true)))
+		result, err := c.Deliver(ctx, mail(peers.Bob, content("nobody@cube.test", true, false)))
 		if !errors.Is(err, parley.ErrRefused) || result == nil || result.Count(parley.Accepted) > 0 {
 			return nil, fmt.Errorf("mail without a login was not refused: %v", err)
 		}

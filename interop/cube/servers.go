@@ -28,13 +28,13 @@ func Servers(realm *peers.Kerberos) []Server {
 			Imitate: []peers.Kind{peers.StartTLS, peers.SMTPS},
 		},
 		{
-			Title: "Exim", Peer: peers.NewExim().Kerberos(realm),
+			Title: "Postfix with Dovecot's SASL", Peer: peers.NewPostfix().Dovecot(peers.NewDovecot(realm)),
+			Ports: submission,
+		},
+		{
+			Title: "Exim", Peer: peers.NewExim().Kerberos(realm).Dovecot(peers.NewDovecot(nil)),
 			Ports:   slices.Concat(relay, submission, []peers.Kind{peers.TLSClientCert}),
 			Imitate: []peers.Kind{peers.StartTLS, peers.SMTPS},
-			Bars: []Bar{{
-				Kinds: slices.Concat(submission, []peers.Kind{peers.TLSClientCert}), Login: "NTLM",
-				Why: "the server knows only the first version of it, the client only the second", Err: parley.ErrAuth,
-			}},
 		},
 		{
 			Title: "OpenSMTPD", Peer: peers.NewOpenSMTPD(),
@@ -51,12 +51,9 @@ func Servers(realm *peers.Kerberos) []Server {
 			}},
 		},
 		{
-			Title: "Cyrus", Peer: peers.NewCyrus(),
+			Title: "Cyrus", Peer: peers.NewCyrus().Kerberos(realm),
 			Ports: []peers.Kind{peers.LMTPAuth, peers.LMTPAuthTLS, peers.LMTPUnix},
 			Bars: []Bar{{
-				Kinds: []peers.Kind{peers.LMTPAuth, peers.LMTPAuthTLS}, Login: "DIGEST-MD5",
-				Why: "the client calls the service smtp where this server wants lmtp", Err: parley.ErrAuth,
-			}, {
 				Kinds: []peers.Kind{peers.LMTPUnix}, Login: "EXTERNAL",
 				Why: "refused: who can open the socket is known without a login", Err: parley.ErrAuth,
 			}},

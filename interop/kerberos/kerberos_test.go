@@ -55,7 +55,7 @@ func TestMatrix(t *testing.T) {
 		return mechanism.Close, nil
 	}}
 	for _, s := range cube.Servers(realm) {
-		t.Run(s.Peer.Name(), func(t *testing.T) {
+		t.Run(s.Title, func(t *testing.T) {
 			if err := s.Peer.Start(ctx, site); err != nil {
 				t.Fatal(err)
 			}

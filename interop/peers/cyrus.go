@@ -29,14 +29,21 @@ const (
 // offers SCRAM with channel binding, on the tls-unique of TLS 1.2. By its socket,
 // [LMTPUnix], it takes mail from whoever can open that.
 type Cyrus struct {
-	dir  string
-	tree string
-	addr string
-	proc *daemon
+	kerberos *Kerberos
+	dir      string
+	tree     string
+	addr     string
+	proc     *daemon
 }
 
 // NewCyrus returns a Cyrus that is not started yet.
 func NewCyrus() *Cyrus { return &Cyrus{} }
+
+// Kerberos makes it offer GSSAPI for a realm that is started. It returns c.
+func (c *Cyrus) Kerberos(realm *Kerberos) *Cyrus {
+	c.kerberos = realm
+	return c
+}
 
 // Name returns "cyrus".
 func (*Cyrus) Name() string { return "cyrus" }
@@ -123,7 +130,11 @@ func (c *Cyrus) start(ctx context.Context, site *Site) error {
 	if err := c.files(site); err != nil {
 		return err
 	}
-	c.proc, err = launch(filepath.Join(c.dir, "output"), []string{libraries(c.tree)}, filepath.Join(c.tree, "usr/lib/cyrus/bin/master"),
+	env := []string{libraries(c.tree)}
+	if c.kerberos != nil {
+		env = append(env, c.kerberos.Env()...)
+	}
+	c.proc, err = launch(filepath.Join(c.dir, "output"), env, filepath.Join(c.tree, "usr/lib/cyrus/bin/master"),
 		"-C", filepath.Join(c.dir, "imapd.conf"), "-M", filepath.Join(c.dir, "cyrus.conf"), "-p", filepath.Join(c.dir, "conf", "pid"), "-D")
 	if err != nil {
 		return err
@@ -183,7 +194,11 @@ func (c *Cyrus) files(site *Site) error {
 	if err != nil {
 		return err
 	}
-	replace := strings.NewReplacer("@DIR@", c.dir, "@DOMAIN@", Domain, "@CERT@", site.Host.Chain, "@ADDR@", c.addr, "@SOCKET@", c.socket(),
+	kerberos := ""
+	if c.kerberos != nil {
+		kerberos = " GSSAPI\nsasl_keytab: " + c.kerberos.Keytab()
+	}
+	replace := strings.NewReplacer("@DIR@", c.dir, "@HOST@", Host, "@KERBEROS@", kerberos, "@CERT@", site.Host.Chain, "@ADDR@", c.addr, "@SOCKET@", c.socket(),
 		"@BIN@", filepath.Join(c.tree, "usr/lib/cyrus/bin"), "@ALICE@", Alice.User)
 	if err := writeFiles(c.dir, map[string]string{
 		"imapd.conf": replace.Replace(cyrusImapdConf),
@@ -192,7 +207,7 @@ func (c *Cyrus) files(site *Site) error {
 	}); err != nil {
 		return err
 	}
-	return saslDB(filepath.Join(c.dir, "sasl", "db"), uid, gid)
+	return saslDB(filepath.Join(c.dir, "sasl", "db"), Host, uid, gid)
 }
 
 // Its realm of users is its own name.
@@ -201,12 +216,12 @@ partition-default: @DIR@/spool
 defaultpartition: default
 mailbox_legacy_dirs: yes
 cyrus_user: cyrus
-servername: @DOMAIN@
+servername: @HOST@
 lmtp_admins: @ALICE@ postman
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: @DIR@/sasl/db
-sasl_mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 NTLM
+sasl_mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 NTLM@KERBEROS@
 allowplaintext: yes
 autocreate_post: yes
 autocreate_quota: 0

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -234,16 +235,32 @@ func poll(ctx context.Context, try func() error) error {
 }
 
 // freeAddrs returns n loopback addresses that nobody listens on. They are held
-// open together so that they differ, and released before the return.
+// open together so that they differ, and released before the return. They are below the
+// ports that connections are given (32768 and above on Linux), so that none is taken
+// between here and the server's start.
 func freeAddrs(n int) ([]string, error) {
-	addrs := make([]string, n)
-	for i := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const low, high = 20000, 32768
+	var addrs []string
+	port := low + rand.IntN(high-low)
+	for range high - low {
+		if len(addrs) == n {
+			break
+		}
+		if port++; port >= high {
+			port = low
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		defer l.Close()
-		addrs[i] = l.Addr().String()
+		addrs = append(addrs, l.Addr().String())
+	}
+	if len(addrs) < n {
+		return nil, fmt.Errorf("no %d free ports from %d to %d", n, low, high)
 	}
 	return addrs, nil
 }

@@ -19,6 +19,9 @@ import (
 // Token is what [Dovecot] takes from [Alice] with XOAUTH2 and OAUTHBEARER.
 const Token = "parley.interop.token"
 
+// anybody is who logs in by ANONYMOUS, and in no other way.
+const anybody = "anonymous"
+
 // Dovecot is Debian's Dovecot as submission server and as LMTP server. What is
 // submitted it relays to an smtp-sink behind it. By LMTP it takes mail for the
 // accounts and for [Full], whose quota gives 552 after the content, beside other
@@ -75,6 +78,9 @@ func (d *Dovecot) Mailbox(user string) ([]Message, error) {
 	relayed, err := d.relay.Mailbox(user)
 	return slices.Concat(delivered, relayed), err
 }
+
+// SASL is the socket by which another server has Dovecot authenticate its users.
+func (d *Dovecot) SASL() string { return filepath.Join(d.dir, "run", "sasl") }
 
 // Log returns Dovecot's log.
 func (d *Dovecot) Log() string {
@@ -165,14 +171,14 @@ func (d *Dovecot) files(site *Site) error {
 		return err
 	}
 	var users strings.Builder
-	for _, a := range append(Accounts(), Account{Full, "f"}) {
+	for _, a := range append(Accounts(), Account{Full, "f"}, Account{anybody, "a"}) {
 		fmt.Fprintf(&users, "%s:{PLAIN}%s:%d:%d::%s/mail/%s::", a.User, a.Password, uid, gid, d.dir, a.User)
 		if a.User == Full {
 			users.WriteString("userdb_quota_rule=*:bytes=1")
 		}
 		users.WriteString("\n")
 	}
-	mechanisms, kerberos := "plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 external xoauth2 oauthbearer", ""
+	mechanisms, kerberos := "plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 external xoauth2 oauthbearer anonymous", ""
 	if d.kerberos != nil {
 		mechanisms += " gssapi"
 		kerberos = "auth_gssapi_hostname = \"$ALL\"\nauth_krb5_keytab = " + d.kerberos.Keytab() +
@@ -185,7 +191,7 @@ func (d *Dovecot) files(site *Site) error {
 	_, relayPort, _ := net.SplitHostPort(d.relay.Addr(SMTP))
 	conf := strings.NewReplacer(
 		"@DIR@", d.dir, "@HOST@", Host, "@CERT@", site.Host.Chain, "@KEY@", site.Host.Key, "@CA@", site.CAFile,
-		"@MECHANISMS@", mechanisms, "@TOKENS@", d.tokens.URL, "@RELAY-PORT@", relayPort,
+		"@MECHANISMS@", mechanisms, "@ANYBODY@", anybody, "@TOKENS@", d.tokens.URL, "@RELAY-PORT@", relayPort,
 		"@SUBMISSION@", at(Submission), "@SUBMISSIONS@", at(Submissions), "@LMTP@", at(LMTP), "@LMTPS@", at(LMTPS),
 	).Replace(dovecotConf) + kerberos
 	return writeFiles(d.dir, map[string]string{
@@ -211,6 +217,7 @@ verbose_proctitle = no
 auth_mechanisms = @MECHANISMS@
 auth_username_format = %Ln
 auth_failure_delay = 0
+auth_anonymous_username = @ANYBODY@
 auth_ssl_username_from_cert = yes
 auth_verbose = yes
 disable_plaintext_auth = no
@@ -255,6 +262,11 @@ service submission-login {
   inet_listener submissions {
     @SUBMISSIONS@
     ssl = yes
+  }
+}
+service auth {
+  unix_listener sasl {
+    mode = 0666
   }
 }
 service anvil {

@@ -18,6 +18,7 @@ import (
 // on the [TLSClientCert] port.
 type Exim struct {
 	kerberos *Kerberos
+	dovecot  *Dovecot
 	dir      string
 	tree     string
 	addrs    map[Kind]string
@@ -30,6 +31,13 @@ func NewExim() *Exim { return &Exim{} }
 // Kerberos makes it offer GSSAPI for a realm that is started. It returns e.
 func (e *Exim) Kerberos(realm *Kerberos) *Exim {
 	e.kerberos = realm
+	return e
+}
+
+// Dovecot has a Dovecot, which is started and stopped with it, authenticate by the
+// mechanisms that neither Exim nor Cyrus SASL has. It returns e.
+func (e *Exim) Dovecot(d *Dovecot) *Exim {
+	e.dovecot = d
 	return e
 }
 
@@ -55,13 +63,16 @@ func (e *Exim) Mailbox(user string) ([]Message, error) {
 	return maildir(filepath.Join(e.dir, "mail", user))
 }
 
-// Log returns the main log and what went to the standard error.
+// Log returns what went to the standard error, Exim's logs and Dovecot's.
 func (e *Exim) Log() string {
 	text := e.proc.output()
 	for _, name := range []string{"main", "reject", "panic"} {
 		if log, err := os.ReadFile(filepath.Join(e.dir, "log", name)); err == nil {
 			text += string(log)
 		}
+	}
+	if e.dovecot != nil {
+		text += e.dovecot.Log()
 	}
 	return text
 }
@@ -84,6 +95,11 @@ func (e *Exim) start(ctx context.Context, site *Site) error {
 	}
 	if e.dir, err = site.sub("exim"); err != nil {
 		return err
+	}
+	if e.dovecot != nil {
+		if err := e.dovecot.Start(ctx, site); err != nil {
+			return err
+		}
 	}
 	free, err := freeAddrs(len(eximKinds))
 	if err != nil {
@@ -114,7 +130,13 @@ func (e *Exim) start(ctx context.Context, site *Site) error {
 }
 
 // Stop ends the daemon.
-func (e *Exim) Stop() error { return e.proc.stop() }
+func (e *Exim) Stop() error {
+	err := e.proc.stop()
+	if e.dovecot != nil {
+		err = errors.Join(err, e.dovecot.Stop())
+	}
+	return err
+}
 
 func (e *Exim) program() string { return filepath.Join(e.tree, "usr/sbin/exim4") }
 
@@ -144,7 +166,7 @@ func (e *Exim) files(site *Site) error {
 	}); err != nil {
 		return err
 	}
-	return saslDB(db, uid, gid)
+	return saslDB(db, Domain, uid, gid)
 }
 
 func (e *Exim) port(kind Kind) string {
@@ -171,11 +193,17 @@ func (e *Exim) conf(site *Site) string {
 	if e.kerberos != nil {
 		conf += eximGSSAPI
 	}
+	sasl := ""
+	if e.dovecot != nil {
+		conf += eximDovecot
+		sasl = e.dovecot.SASL()
+	}
 	return strings.NewReplacer(
 		"@DIR@", e.dir,
 		"@HOST@", Host,
 		"@DOMAIN@", Domain,
 		"@PROGRAM@", e.program(),
+		"@SASL@", sasl,
 		"@PORTS@", strings.Join(ports, " : "),
 		"@WRAPPED@", e.port(SMTPS)+" : "+e.port(Submissions),
 		"@CERT@", site.Host.Chain,
@@ -316,9 +344,9 @@ scram_sha_512:
   server_set_id = $auth1
 
 ntlm:
-  driver = spa
+  driver = cyrus_sasl
   public_name = NTLM
-  server_password = ${lookup{$auth1}lsearch{@DIR@/passwords}{$value}fail}
+  server_realm = @DOMAIN@
   server_set_id = $auth1
 
 anonymous:
@@ -341,5 +369,19 @@ gssapi:
   driver = cyrus_sasl
   public_name = GSSAPI
   server_hostname = @HOST@
+  server_set_id = $auth1
+`
+
+const eximDovecot = `
+xoauth2:
+  driver = dovecot
+  public_name = XOAUTH2
+  server_socket = @SASL@
+  server_set_id = $auth1
+
+oauthbearer:
+  driver = dovecot
+  public_name = OAUTHBEARER
+  server_socket = @SASL@
   server_set_id = $auth1
 `

@@ -16,8 +16,8 @@ import (
 // Realm is the realm of [Kerberos].
 const Realm = "PARLEY.TEST"
 
-// Kerberos is MIT's KDC with a principal for each account and for the service
-// smtp at localhost and at [Host].
+// Kerberos is MIT's KDC with a principal for each account and for the services
+// smtp and lmtp at localhost and at [Host].
 type Kerberos struct {
 	dir  string
 	addr string
@@ -85,8 +85,8 @@ func (k *Kerberos) start(ctx context.Context, site *Site) error {
 		// kadmin's quoting doubles a quotation mark.
 		fmt.Fprintf(&commands, "addprinc -pw \"%s\" %s\n", strings.ReplaceAll(a.Password, `"`, `""`), a.User)
 	}
-	for _, host := range []string{"localhost", Host} {
-		fmt.Fprintf(&commands, "addprinc -randkey smtp/%s\nktadd -k %s smtp/%s\n", host, k.Keytab(), host)
+	for _, service := range []string{"smtp/localhost", "smtp/" + Host, "lmtp/localhost", "lmtp/" + Host} {
+		fmt.Fprintf(&commands, "addprinc -randkey %s\nktadd -k %s %s\n", service, k.Keytab(), service)
 	}
 	if err := k.run("kadmin.local", commands.String(), "-r", Realm); err != nil {
 		return err

@@ -30,6 +30,7 @@ const (
 // processes change to their own users.
 type Postfix struct {
 	kerberos *Kerberos
+	dovecot  *Dovecot
 	dir      string
 	addrs    map[Kind]string
 	proc     *daemon
@@ -41,6 +42,13 @@ func NewPostfix() *Postfix { return &Postfix{} }
 // Kerberos makes it offer GSSAPI for a realm that is started. It returns p.
 func (p *Postfix) Kerberos(realm *Kerberos) *Postfix {
 	p.kerberos = realm
+	return p
+}
+
+// Dovecot has a Dovecot, which is started and stopped with it, authenticate its users in
+// place of Cyrus SASL. It returns p.
+func (p *Postfix) Dovecot(d *Dovecot) *Postfix {
+	p.dovecot = d
 	return p
 }
 
@@ -58,7 +66,7 @@ const (
 	sasl        = "smtpd_sasl_auth_enable=yes"
 	anonymousOK = "smtpd_sasl_security_options="
 	// Anonymous users are not "authenticated" to Postfix, but have a name.
-	mustAuth = "smtpd_recipient_restrictions=$restrict_known,permit_sasl_authenticated,check_sasl_access inline:{anonymous@" + Domain + "=permit},reject"
+	mustAuth = "smtpd_recipient_restrictions=$restrict_known,permit_sasl_authenticated,check_sasl_access inline:{" + anybody + "@" + Domain + "=permit," + anybody + "=permit},reject"
 )
 
 func postfixServices(site *Site) []service {
@@ -104,8 +112,13 @@ func (*Postfix) Version() (string, error) {
 // Addr returns the address of a port.
 func (p *Postfix) Addr(kind Kind) string { return p.addrs[kind] }
 
-// Log returns Postfix's mail log.
-func (p *Postfix) Log() string { return p.proc.output() }
+// Log returns Postfix's mail log, and Dovecot's.
+func (p *Postfix) Log() string {
+	if p.dovecot != nil {
+		return p.proc.output() + p.dovecot.Log()
+	}
+	return p.proc.output()
+}
 
 // Mailbox reads the maildir of a user.
 func (p *Postfix) Mailbox(user string) ([]Message, error) {
@@ -114,12 +127,24 @@ func (p *Postfix) Mailbox(user string) ([]Message, error) {
 
 // Start writes the configuration and starts the master process.
 func (p *Postfix) Start(ctx context.Context, site *Site) error {
+	if err := p.start(ctx, site); err != nil {
+		return errors.Join(fmt.Errorf("postfix: %w\n%s", err, p.Log()), p.Stop())
+	}
+	return nil
+}
+
+func (p *Postfix) start(ctx context.Context, site *Site) error {
 	err := mustBeRoot()
 	if err != nil {
-		return fmt.Errorf("postfix: %w", err)
+		return err
 	}
 	if p.dir, err = site.sub("postfix"); err != nil {
 		return err
+	}
+	if p.dovecot != nil {
+		if err := p.dovecot.Start(ctx, site); err != nil {
+			return err
+		}
 	}
 	services := postfixServices(site)
 	free, err := freeAddrs(len(services) + 1)
@@ -132,7 +157,7 @@ func (p *Postfix) Start(ctx context.Context, site *Site) error {
 	}
 	p.addrs[Postscreen] = free[len(services)]
 	if err := p.configure(site, services); err != nil {
-		return fmt.Errorf("postfix: %w", err)
+		return err
 	}
 	// The postfix command would put the master into a session of its own, out of
 	// our reach; it only makes the queue's directories here.
@@ -151,14 +176,20 @@ func (p *Postfix) Start(ctx context.Context, site *Site) error {
 	for _, s := range services {
 		err := p.proc.ready(ctx, func(ctx context.Context) error { return greets(ctx, p.addrs[s.kind], s.implicit) })
 		if err != nil {
-			return errors.Join(fmt.Errorf("postfix: port %s: %w\n%s", s.kind, err, p.Log()), p.Stop())
+			return fmt.Errorf("port %s: %w", s.kind, err)
 		}
 	}
 	return nil
 }
 
 // Stop ends the master process and all below it.
-func (p *Postfix) Stop() error { return p.proc.stop() }
+func (p *Postfix) Stop() error {
+	err := p.proc.stop()
+	if p.dovecot != nil {
+		err = errors.Join(err, p.dovecot.Stop())
+	}
+	return err
+}
 
 func (p *Postfix) configure(site *Site, services []service) error {
 	uid, gid, err := ids("postfix")
@@ -182,7 +213,7 @@ func (p *Postfix) configure(site *Site, services []service) error {
 	}); err != nil {
 		return err
 	}
-	return saslDB(filepath.Join(p.dir, "sasl", "db"), uid, gid)
+	return saslDB(filepath.Join(p.dir, "sasl", "db"), Domain, uid, gid)
 }
 
 func (p *Postfix) mainCf(site *Site, uid, gid int) string {
@@ -230,12 +261,16 @@ func (p *Postfix) mainCf(site *Site, uid, gid int) string {
 		"smtpd_tls_received_header = yes",
 		"smtpd_tls_loglevel = 1",
 
-		"smtpd_sasl_path = smtpd",
 		"smtpd_sasl_local_domain = " + Domain,
 
 		"postscreen_greet_wait = 2s",
 		"postscreen_greet_banner = wait a little",
 		"postscreen_cache_map =",
+	}
+	if p.dovecot != nil {
+		settings = append(settings, "smtpd_sasl_type = dovecot", "smtpd_sasl_path = "+p.dovecot.SASL())
+	} else {
+		settings = append(settings, "smtpd_sasl_path = smtpd")
 	}
 	if p.kerberos != nil {
 		settings = append(settings, "import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME "+strings.Join(p.kerberos.Env(), " "))

@@ -22,14 +22,14 @@ mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-5
 	return conf + "\n"
 }
 
-// saslDB makes that database, readable to the server's user.
-func saslDB(db string, uid, gid int) error {
+// saslDB makes that database, of the accounts in a realm, readable to the server's user.
+func saslDB(db, realm string, uid, gid int) error {
 	program, err := find("saslpasswd2")
 	if err != nil {
 		return err
 	}
 	for _, a := range Accounts() {
-		cmd := exec.Command(program, "-p", "-c", "-f", db, "-u", Domain, a.User)
+		cmd := exec.Command(program, "-p", "-c", "-f", db, "-u", realm, a.User)
 		cmd.Stdin = strings.NewReader(a.Password)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("saslpasswd2: %w: %s", err, out)
