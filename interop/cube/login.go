@@ -65,7 +65,7 @@ func (l Login) why(e *parley.Endpoint, x *codec.Extensions) string {
 	case l.Mechanism == "":
 		return ""
 	case len(x.Auth) == 0:
-		return "AUTH is not offered"
+		return "AUTH is not offered on this port"
 	case clear && strings.HasSuffix(l.Mechanism, "-PLUS"):
 		return "it binds the login to TLS, and there is none"
 	case clear && l.Mechanism == "EXTERNAL" && e.Network != "unix":
