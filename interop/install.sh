@@ -30,7 +30,8 @@ unpacked='exim usr/sbin/exim4 exim4-daemon-heavy
 opensmtpd usr/sbin/smtpd opensmtpd
 dovecot usr/lib/dovecot/submission dovecot-submissiond dovecot-lmtpd dovecot-gssapi
 cyrus usr/lib/cyrus/bin/lmtpd cyrus-imapd
-nodemailer usr/share/nodejs/nodemailer/package.json node-nodemailer'
+nodemailer usr/share/nodejs/nodemailer/package.json node-nodemailer
+sendmail usr/libexec/sendmail/sendmail sendmail-bin sendmail-cf m4'
 
 PATH=$PATH:/usr/sbin:/sbin
 

@@ -111,6 +111,11 @@ func (f *judgeFlags) judge(cmd *cobra.Command, args []string) error {
 	if plan.Expected, err = f.known(); err != nil {
 		return err
 	}
+	for id := range plan.Expected {
+		if !slices.ContainsFunc(all, func(c *server.Check) bool { return c.ID == id }) {
+			return usage("%s: no check is %s", f.expected, id)
+		}
+	}
 	tell, err := f.teller(cmd, len(picked))
 	if err != nil {
 		return err

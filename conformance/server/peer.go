@@ -93,12 +93,11 @@ func (p *peer) write(octets []byte, verbs []string) error {
 	return err
 }
 
-// command sends one line and reads the reply to it.
+// command sends one line and reads the reply to it. Where nothing can be written any more
+// there may still be something to read.
 func (p *peer) command(line string) (*reply, error) {
 	verb, _, _ := strings.Cut(line, " ")
-	if err := p.write([]byte(line+"\r\n"), []string{strings.ToUpper(verb)}); err != nil {
-		return nil, err
-	}
+	_ = p.write([]byte(line+"\r\n"), []string{strings.ToUpper(verb)})
 	return p.read()
 }
 

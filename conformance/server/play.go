@@ -277,11 +277,14 @@ func describe(r *reply) string {
 }
 
 // many sends a command again and again, and leaves the last reply, the first that is no
-// 2yz, to be judged.
+// 2yz, or the end of the connection, to be judged.
 func (p *play) many(s *step) {
 	line := string(p.fill(s.text))
 	for i := range s.rep {
 		r, err := p.cur.command(line)
+		if err == io.EOF {
+			return
+		}
 		if err != nil {
 			p.fail(s.at, s.text, err.Error(), "there is no reply to number %d", i+1)
 			return

@@ -71,7 +71,7 @@ func (d *Dovecot) Addr(kind Kind) string {
 
 // Mailbox returns what came by LMTP for a user, then what was submitted.
 func (d *Dovecot) Mailbox(user string) ([]Message, error) {
-	delivered, err := maildir(filepath.Join(d.dir, "mail", user))
+	delivered, err := maildir(d.Maildir(user))
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,12 @@ func (d *Dovecot) Mailbox(user string) ([]Message, error) {
 
 // SASL is the socket by which another server has Dovecot authenticate its users.
 func (d *Dovecot) SASL() string { return filepath.Join(d.dir, "run", "sasl") }
+
+// Maildir returns the directory of what came by LMTP for a user.
+func (d *Dovecot) Maildir(user string) string { return filepath.Join(d.dir, "mail", user) }
+
+// Relayed returns the directory, a maildir, of what was submitted.
+func (d *Dovecot) Relayed() string { return d.relay.dir }
 
 // Log returns Dovecot's log.
 func (d *Dovecot) Log() string {

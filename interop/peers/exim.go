@@ -60,8 +60,11 @@ func (e *Exim) Addr(kind Kind) string { return e.addrs[kind] }
 
 // Mailbox reads the maildir of a user.
 func (e *Exim) Mailbox(user string) ([]Message, error) {
-	return maildir(filepath.Join(e.dir, "mail", user))
+	return maildir(e.Maildir(user))
 }
+
+// Maildir returns the directory of a user's mail.
+func (e *Exim) Maildir(user string) string { return filepath.Join(e.dir, "mail", user) }
 
 // Log returns what went to the standard error, Exim's logs and Dovecot's.
 func (e *Exim) Log() string {
@@ -222,6 +225,7 @@ exim_user = Debian-exim
 exim_group = Debian-exim
 keep_environment = LD_LIBRARY_PATH : SASL_CONF_PATH : KRB5_CONFIG : KRB5_KTNAME
 primary_hostname = @HOST@
+qualify_domain = @DOMAIN@
 spool_directory = @DIR@/spool
 log_file_path = @DIR@/log/%s
 pid_file_path = @DIR@/pid

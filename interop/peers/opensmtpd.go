@@ -53,8 +53,11 @@ func (o *OpenSMTPD) Log() string { return o.proc.output() }
 
 // Mailbox reads the maildir of a user.
 func (o *OpenSMTPD) Mailbox(user string) ([]Message, error) {
-	return maildir(filepath.Join(o.dir, "mail", user))
+	return maildir(o.Maildir(user))
 }
+
+// Maildir returns the directory of a user's mail.
+func (o *OpenSMTPD) Maildir(user string) string { return filepath.Join(o.dir, "mail", user) }
 
 // Start writes the configuration and starts the server.
 func (o *OpenSMTPD) Start(ctx context.Context, site *Site) error {
@@ -117,6 +120,8 @@ func (o *OpenSMTPD) files(site *Site, deliver string) error {
 		fmt.Fprintf(&users, "%s %d:%d:%s\n", a.User, uid, gid, o.dir)
 		fmt.Fprintf(&recipients, "%s\n", a.Mailbox())
 	}
+	fmt.Fprintf(&users, "postmaster %d:%d:%s\n", uid, gid, o.dir)
+	fmt.Fprintf(&recipients, "postmaster@%s\n", Host)
 	listen := func(kind Kind, how string) string {
 		host, port, _ := net.SplitHostPort(o.addrs[kind])
 		return fmt.Sprintf("listen on %s port %s hostname %s %s\n", host, port, Host, how)

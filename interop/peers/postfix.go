@@ -122,8 +122,11 @@ func (p *Postfix) Log() string {
 
 // Mailbox reads the maildir of a user.
 func (p *Postfix) Mailbox(user string) ([]Message, error) {
-	return maildir(filepath.Join(p.dir, "mail", user))
+	return maildir(p.Maildir(user))
 }
+
+// Maildir returns the directory of a user's mail.
+func (p *Postfix) Maildir(user string) string { return filepath.Join(p.dir, "mail", user) }
 
 // Start writes the configuration and starts the master process.
 func (p *Postfix) Start(ctx context.Context, site *Site) error {
