@@ -120,7 +120,7 @@ interop-short: ## against Postfix and smtp-sink; installs them if missing
 .PHONY: conform-servers
 conform-servers: ## real servers held against the RFCs by "parley conform server"; installs what is missing
 	interop/install.sh all
-	GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -v -run TestServersAreJudged ./interop
+	PARLEY_SERVERS_DOC=$(CURDIR)/docs/servers.md GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -v -run TestServersAreJudged ./interop
 
 .PHONY: interop
 interop: ## against every peer; installs what is missing

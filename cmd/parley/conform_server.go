@@ -25,8 +25,8 @@ type judgeFlags struct {
 	sink   string
 	auth   string
 
-	insecure, list bool
-	serverName     string
+	insecure, list   bool
+	serverName, name string
 }
 
 func newConformServer() *cobra.Command {
@@ -66,6 +66,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 	fl.DurationVar(&f.target.Timeout, "timeout", 10*time.Second, "how long the server may take for a reply")
 	fl.StringArrayVarP(&f.exclude, "exclude", "x", nil, "leave out what the pattern matches")
 	fl.StringVar(&f.dir, "dir", "", "read the checks below this folder instead of those built in")
+	fl.StringVar(&f.name, "name", "", "what reports call the server (default that of --target)")
 	fl.StringVar(&f.expected, "expected", "", "file of checks known to fail: id and reason on each line")
 	fl.BoolVar(&f.strict, "strict", false, "what an RFC allows and advises against is a finding")
 	fl.BoolVar(&f.tap, "tap", false, "write TAP 14")
@@ -107,7 +108,10 @@ func (f *judgeFlags) judge(cmd *cobra.Command, args []string) error {
 		defer f.target.Sink.Close()
 	}
 	plan.Target = f.target
-	plan.Peer = conformance.Peer{Name: f.target.Addr, Kind: conformance.ServerPeer, Target: f.target.Addr, When: time.Now().UTC().Truncate(time.Second)}
+	if f.name == "" {
+		f.name = f.target.Addr
+	}
+	plan.Peer = conformance.Peer{Name: f.name, Kind: conformance.ServerPeer, Target: f.target.Addr, When: time.Now().UTC().Truncate(time.Second)}
 	if plan.Expected, err = f.known(); err != nil {
 		return err
 	}

@@ -653,6 +653,7 @@ func (s *session) store(content string, n int) {
 var ends = map[string]string{
 	"end-lf-lf": "\n.\n", "end-lf-crlf": "\n.\r\n", "end-crlf-lf": "\r\n.\n", "end-cr-cr": "\r.\r",
 	"end-crlf-cr": "\r\n.\r", "end-cr-crlf": "\r.\r\n", "end-lf-cr": "\n.\r", "end-cr-lf": "\r.\n",
+	"end-lf-lf-alone": "\n.\n", // and what stands behind it is thrown away
 }
 
 func (s *session) data(arg string) {
@@ -700,7 +701,7 @@ func (s *session) data(arg string) {
 			return
 		}
 	}
-	if s.is("flushes-input") {
+	if s.is("flushes-input") || s.is("end-lf-lf-alone") {
 		_, _ = s.in.Discard(s.in.Buffered())
 	}
 	text := strings.TrimSuffix(string(content), ".\r\n")

@@ -64,6 +64,7 @@ var broken = map[string]string{
 	"delivers-the-cut":            "content/cut content/quit-within",
 	"quit-in-content":             "content/quit-within",
 	"end-lf-lf":                   "content/end-lf-lf",
+	"end-lf-lf-alone":             "content/end-lf-lf",
 	"end-lf-crlf":                 "content/end-lf-crlf",
 	"end-crlf-lf":                 "content/end-crlf-lf",
 	"end-cr-cr":                   "content/end-cr-cr",
