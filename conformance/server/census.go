@@ -143,9 +143,10 @@ func onlyASCII(r *reply) string {
 	return ""
 }
 
-// onlyBase64: a challenge is base64 (RFC 4954 §4).
+// onlyBase64: a challenge is base64 (RFC 4954 §4). NTLM, which is none of SASL's mechanisms,
+// begins with words (MS-SMTPNTLM).
 func onlyBase64(r *reply) string {
-	if r.Code != 334 {
+	if r.Code != 334 || strings.EqualFold(r.Text(), "NTLM supported") {
 		return ""
 	}
 	if _, err := codec.DecodeChallenge(nil, r.Lines[0]); err != nil || len(r.Lines) > 1 {

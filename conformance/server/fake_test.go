@@ -653,7 +653,8 @@ func (s *session) store(content string, n int) {
 var ends = map[string]string{
 	"end-lf-lf": "\n.\n", "end-lf-crlf": "\n.\r\n", "end-crlf-lf": "\r\n.\n", "end-cr-cr": "\r.\r",
 	"end-crlf-cr": "\r\n.\r", "end-cr-crlf": "\r.\r\n", "end-lf-cr": "\n.\r", "end-cr-lf": "\r.\n",
-	"end-lf-lf-alone": "\n.\n", // and what stands behind it is thrown away
+	"end-lf-lf-alone":  "\n.\n", // and what stands behind it is thrown away
+	"end-lf-lf-closes": "\n.\n", // and if something does, the message is, too
 }
 
 func (s *session) data(arg string) {
@@ -700,6 +701,10 @@ func (s *session) data(arg string) {
 			s.gone = true
 			return
 		}
+	}
+	if s.is("end-lf-lf-closes") && s.in.Buffered() > 0 {
+		s.gone = true
+		return
 	}
 	if s.is("flushes-input") || s.is("end-lf-lf-alone") {
 		_, _ = s.in.Discard(s.in.Buffered())

@@ -152,6 +152,12 @@ func (p *peer) read() (*reply, error) {
 	return r, nil
 }
 
+// calm waits until the server says something, or has said nothing for a while.
+func (p *peer) calm() {
+	_ = p.nc.SetReadDeadline(time.Now().Add(p.t.Calm))
+	_, _ = p.in.Peek(1) // what is wrong shows again when it is read
+}
+
 func (p *peer) malformed(line []byte) error {
 	p.all = append(p.all, &reply{raw: []string{string(line)}, tls: p.tls})
 	return fmt.Errorf("%w: %s", errMalformed, smtpt.Escape(line[:min(len(line), 80)], false))

@@ -328,7 +328,7 @@ func (p *play) handshake(s *step) {
 }
 
 // linkWords are what X: can be followed by.
-var linkWords = []string{"dial", "close", "rst", "fin", "eof"}
+var linkWords = []string{"dial", "close", "rst", "fin", "eof", "calm"}
 
 // link does something to the connection, or demands it.
 func (p *play) link(s *step) {
@@ -346,6 +346,8 @@ func (p *play) link(s *step) {
 		if err := p.cur.halfClose(); err != nil {
 			p.inconclusive("%v", err)
 		}
+	case "calm":
+		p.cur.calm()
 	case "eof":
 		r, err := p.cur.read()
 		if err != io.EOF {

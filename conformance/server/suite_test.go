@@ -3,6 +3,8 @@ package server_test
 import (
 	"context"
 	"io/fs"
+	"net"
+	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,7 +155,8 @@ func TestSinks(t *testing.T) {
 		for _, text := range []string{"Subject: one\n\nbody\n", "Subject: two\n\nbody\n"} {
 			deliver(text)
 		}
-		if got, err := s.Messages(t.Context(), "two"); err != nil || !slices.Equal(got, []string{"Subject: two\n\nbody\n"}) {
+		got, err := s.Messages(t.Context(), "two")
+		if err != nil || len(got) != 1 || strings.ReplaceAll(got[0], "\r\n", "\n") != "Subject: two\n\nbody\n" {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -190,8 +193,55 @@ func TestSinks(t *testing.T) {
 			}
 		})
 	}
+	addr := freeAddr(t)
+	see("lmtp", open("lmtp:"+addr), func(text string) { overLMTP(t, addr, text) })
+	if _, err := server.OpenSink("lmtp:nowhere"); err == nil {
+		t.Error("lmtp:nowhere is opened")
+	}
 	if _, err := server.OpenSink("imap:x"); err == nil {
 		t.Error("imap:x is opened")
+	}
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// overLMTP delivers a message as the server under test would.
+func overLMTP(t *testing.T, addr, text string) {
+	t.Helper()
+	c, err := textproto.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, turn := range []struct {
+		line string
+		code int
+	}{
+		{"", 220},
+		{"LHLO mx.example", 250},
+		{"MAIL FROM:<a@mx.example>", 250},
+		{"RCPT TO:<bob@mx.example>", 250},
+		{"DATA", 354},
+		{strings.ReplaceAll(text, "\n", "\r\n") + ".", 250},
+		{"QUIT", 221},
+	} {
+		if turn.line != "" {
+			if err := c.PrintfLine("%s", turn.line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := c.ReadResponse(turn.code); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ type Target struct {
 	Sink    Sink   // nil: nobody sees what arrives
 
 	Timeout time.Duration                               // for each reply; 0: 10 s
-	Calm    time.Duration                               // how long the mailbox has no news before none is expected; 0: 300 ms
+	Calm    time.Duration                               // how long there is no news, of the mailbox or the server, before none is expected; 0: 300 ms
 	Dial    func(ctx context.Context) (net.Conn, error) // nil: TCP
 }
 
