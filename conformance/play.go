@@ -1,10 +1,10 @@
 package conformance
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/parley-mail/parley/conformance/smtpt"
@@ -318,7 +318,7 @@ func (p *play) flush() {
 		p.deliver(turn[n:])
 	case PerLine:
 		for from := 0; from < len(turn); {
-			to := from + 1 + strings.IndexByte(string(turn[from:]), '\n')
+			to := from + 1 + bytes.IndexByte(turn[from:], '\n')
 			if to == from {
 				to = len(turn)
 			}

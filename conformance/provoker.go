@@ -19,38 +19,54 @@ type Provoker struct {
 	walk    walk
 	octets  *octets
 	place   int  // the kind of command at which it goes wrong; from len(places) on: any
+	goes    int  // how often it goes wrong at one kind of command
+	bare    bool // it offers nothing
 	greeted bool // a greeting was said, whatever it looked like
-	pending []string
+	pending []asked
 
 	line    []byte
 	content []byte // since 354; nil: commands are awaited
 	chunk   int    // octets of a chunk still to come
 	last    bool   // of BDAT LAST
 
-	strange bool // something unlawful was said before the end of content was answered
-	refused bool // a recipient, or what comes before, was refused
+	strange bool            // something unlawful was said before the end of content was answered
+	refused bool            // a recipient, or what comes before, was refused
+	rcpts   map[string]bool // whether a recipient was refused beyond doubt, by paths
 
 	Trail []string // what was said to what, in short, for whoever looks for something new
 	Steps []string // the session in the notation of scripts
 	Truth Truth
 }
 
+// asked is a command that waits for an answer.
+type asked struct {
+	verb string
+	path string // of RCPT
+}
+
 // Truth is what somebody who saw both directions knows of the message.
 type Truth struct {
-	Ended    bool // the end of the content was received
-	Accepted bool // behind it came a line that begins with a 2yz, by the mildest reading
-	Clean    bool // it was taken for all recipients by a server that had done nothing strange by then
+	Connected bool // there was a connection
+	Ended     bool // the end of the content was received
+	Accepted  bool // behind it came a line that begins with a 2yz, by the mildest reading
+	Clean     bool // it was taken for all recipients by a server that had done nothing strange by then
+	Twice     bool // and yet it was sent again
 }
+
+// Refused reports whether the server has refused the recipient beyond doubt: by a whole
+// reply to its RCPT, when nothing strange had been said, and it has not taken it since.
+func (p *Provoker) Refused(rcpt string) bool { return p.rcpts[strings.ToLower(rcpt)] }
 
 // Deed is what the server does next.
 type Deed struct {
 	Octets []byte
-	Cut    int  // where they are parted; 0: nowhere
+	Times  int  // they are said so often; 0: once
+	Fill   int  // so many "x" follow
+	Cut    int  // where the octets are parted; 0: nowhere
 	Fin    bool // then the server says no more
 	Reset  bool // then the connection is reset
 	Hush   bool // nothing is said for a while, and then the connection is closed
-
-	script string // as a line of a script, where the octets would be too many
+	Long   bool // the while is so long that any client has given up before
 }
 
 // places are the kinds of commands at which a plan may go wrong.
@@ -67,11 +83,18 @@ const (
 	numProvokerWays
 )
 
+// How often lengths are doubled at most: 64 MiB of a line, a million lines.
+const (
+	mostFill  = 10
+	mostLines = 14
+)
+
 // NewProvoker returns the server of a plan.
 func NewProvoker(plan []byte) *Provoker {
 	o := &octets{plan}
-	p := &Provoker{octets: o, walk: walk{rng: o, wild: true, good: 100}}
-	if p.place = o.IntN(len(places) + 5); p.place >= len(places) {
+	p := &Provoker{octets: o, walk: walk{rng: o, wild: true, good: 100}, rcpts: map[string]bool{}}
+	p.place, p.bare, p.goes = o.IntN(len(places)+5), o.IntN(2) == 0, 1+o.IntN(3)
+	if p.place >= len(places) {
 		p.walk.good, p.walk.bold = 40+o.IntN(56), 5+o.IntN(30)
 	}
 	return p
@@ -84,7 +107,16 @@ func ProvokerPlans(seed uint64) [][]byte {
 	var plans [][]byte
 	for place := range places {
 		for way := range numProvokerWays {
-			plans = append(plans, append([]byte{byte(place), byte(way)}, c.random(24)...))
+			plan := append([]byte{byte(place), byte(c.rng.IntN(2)), byte(c.rng.IntN(2)), byte(way)}, c.random(24)...)
+			switch way { // for as long, and as much, as can be
+			case wayHush:
+				plan[4] = 255
+			case wayFlood:
+				plan[4] = mostFill
+			case wayLines:
+				plan[4] = mostLines
+			}
+			plans = append(plans, plan)
 		}
 	}
 	c.rng.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
@@ -98,7 +130,7 @@ func (p *Provoker) Due() bool { return !p.greeted || len(p.pending) > 0 }
 func (p *Provoker) Reconnected() {
 	p.greeted, p.pending, p.line, p.content, p.chunk = false, nil, nil, nil, 0
 	p.strange = true // the client may have its reasons
-	p.step("# connection\n")
+	p.step("# the client connects once more\n")
 }
 
 func (p *Provoker) step(s string) { p.Steps = append(p.Steps, s) }
@@ -131,9 +163,18 @@ func (p *Provoker) Sent(octets []byte) {
 func (p *Provoker) chunked() {
 	verb := "BDAT"
 	if p.last {
-		verb, p.Truth.Ended = ".", true
+		verb = "."
+		p.ends()
 	}
-	p.pending = append(p.pending, verb)
+	p.push(verb, "")
+}
+
+func (p *Provoker) push(verb, path string) { p.pending = append(p.pending, asked{verb, path}) }
+
+// ends notes that the end of the content was received.
+func (p *Provoker) ends() {
+	p.Truth.Ended = true
+	p.Truth.Twice = p.Truth.Clean
 }
 
 var contentEnd = []byte("\r\n.\r\n")
@@ -147,8 +188,9 @@ func (p *Provoker) takeContent(octets []byte) []byte {
 		p.content = slices.Clone(p.content[max(0, len(p.content)-len(contentEnd)+1):])
 		return nil
 	}
-	p.content, p.Truth.Ended = nil, true
-	p.pending = append(p.pending, ".")
+	p.content = nil
+	p.ends()
+	p.push(".", "")
 	p.step("C<<any\n")
 	return octets[i+len(contentEnd)-before:]
 }
@@ -157,12 +199,14 @@ func (p *Provoker) command(line []byte) {
 	text := strings.TrimRight(string(line), "\r\n")
 	verb, arg, _ := strings.Cut(text, " ")
 	verb = strings.ToUpper(verb)
-	p.step("C: " + pattern(verb, text) + "\n")
+	p.step("C: " + smtpt.Escape([]byte(text), true) + "\n")
 	if verb != "BDAT" {
 		if !slices.Contains(lawfulVerbs, verb) {
 			verb = "?"
 		}
-		p.pending = append(p.pending, verb)
+		_, path, _ := strings.Cut(arg, "<")
+		path, _, _ = strings.Cut(path, ">")
+		p.push(verb, path)
 		return
 	}
 	size, last, _ := strings.Cut(strings.ToUpper(arg), " ")
@@ -177,33 +221,20 @@ func (p *Provoker) command(line []byte) {
 // lawfulVerbs are those that are not answered by 500.
 var lawfulVerbs = []string{"EHLO", "LHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP"}
 
-// pattern is a command of the client as a script expects it: what is the client's own
-// stands open.
-func pattern(verb, text string) string {
-	switch verb {
-	case "EHLO", "HELO", "LHLO":
-		return verb + " {any}"
-	case "BDAT":
-		return "BDAT {any}"
-	}
-	if i := strings.IndexByte(text, '>'); i >= 0 && i < len(text)-1 && (verb == "MAIL" || verb == "RCPT") {
-		return smtpt.Escape([]byte(text[:i+1]), true) + "{any}"
-	}
-	return smtpt.Escape([]byte(text), true)
-}
-
 // Answer is what the server does about the command that waits longest.
 func (p *Provoker) Answer() Deed {
-	verb := ""
+	p.Truth.Connected = true
+	head := asked{}
 	if p.greeted {
-		verb, p.pending = p.pending[0], p.pending[1:]
+		head, p.pending = p.pending[0], p.pending[1:]
 	}
+	verb := head.verb
 	m := &monitor{greeted: p.greeted, pending: []owed{{verb: verb}}}
 	p.greeted = true
 	d, how := p.deed(m, verb)
 	p.Trail = append(p.Trail, verb+" "+how)
-	p.account(verb, d)
-	if here := p.place >= len(places) || strings.HasPrefix(how, "by"); here && len(d.Octets) > 0 && len(p.octets.data) > 0 && p.walk.percent(10) {
+	p.account(head, d)
+	if here := p.place >= len(places) || strings.HasPrefix(how, "by"); here && len(d.Octets) > 0 && d.Times+d.Fill == 0 && len(p.octets.data) > 0 && p.walk.percent(10) {
 		d.Cut = p.walk.rng.IntN(len(d.Octets))
 	}
 	p.write(d)
@@ -213,14 +244,18 @@ func (p *Provoker) Answer() Deed {
 // deed chooses what to do, and says in a word how.
 func (p *Provoker) deed(m *monitor, verb string) (d Deed, how string) {
 	w := &p.walk
-	here := p.place >= len(places) && w.percent(w.bold) || p.place < len(places) && slices.Contains(places[p.place], verb)
+	here := p.place >= len(places) && w.percent(w.bold) || p.goes > 0 && p.place < len(places) && slices.Contains(places[p.place], verb)
 	if verb == "?" {
 		return Deed{Octets: []byte("500 5.5.1 what?\r\n")}, "5"
 	}
 	if len(p.octets.data) == 0 || !here {
 		reply := withoutKeywords(p.lawful().reply(m), "STARTTLS", "AUTH")
+		if p.bare && (verb == "EHLO" || verb == "LHLO") && reply[0] == '2' {
+			reply = "250 s.example"
+		}
 		return Deed{Octets: []byte(reply + "\r\n")}, reply[:1]
 	}
+	p.goes--
 	way := w.rng.IntN(numProvokerWays)
 	how = "by " + strconv.Itoa(way)
 	switch way {
@@ -229,8 +264,10 @@ func (p *Provoker) deed(m *monitor, verb string) (d Deed, how string) {
 			return Deed{Fin: true}, how
 		}
 		return Deed{Reset: true}, how
-	case wayStall, wayHush:
+	case wayStall:
 		return Deed{Hush: true}, how
+	case wayHush:
+		return Deed{Hush: true, Long: w.rng.IntN(256) >= 224}, how
 	case wayRefusal:
 		if bad := w.refusal(verb); bad != "" {
 			return Deed{Octets: []byte(bad + "\r\n")}, bad[:3]
@@ -238,12 +275,10 @@ func (p *Provoker) deed(m *monitor, verb string) (d Deed, how string) {
 		return Deed{Octets: []byte("554 5.7.1 no\r\n")}, "554"
 	case wayFlood:
 		p.strange = p.strange || !p.answered(verb)
-		n := 1 << (16 + w.rng.IntN(8))
-		return Deed{Octets: append([]byte("250 "), bytes.Repeat([]byte("x"), n)...), script: fmt.Sprintf("S[fill=x*%d]| 250 ", n)}, how
+		return Deed{Octets: []byte("250 "), Fill: 1 << (16 + w.rng.IntN(mostFill+1))}, how
 	case wayLines:
 		p.strange = p.strange || !p.answered(verb)
-		n := 1 << (6 + w.rng.IntN(12))
-		return Deed{Octets: bytes.Repeat([]byte("250-and so on\r\n"), n), Fin: w.percent(50), script: fmt.Sprintf("S[rep=%d]: 250-and so on", n)}, how
+		return Deed{Octets: []byte("250-" + strings.Repeat("so on ", 9) + "\r\n"), Times: 1 << (6 + w.rng.IntN(mostLines+1)), Fin: w.percent(50)}, how
 	case wayMixed:
 		p.strange = p.strange || !p.answered(verb)
 		return Deed{Octets: []byte(w.one("250-a\r\n550 b", "550-a\r\n250 b", "250-a\r\n250-b\r\n354 c", "220-a\r\n\r\n250 b") + "\r\n")}, how
@@ -265,42 +300,51 @@ func (p *Provoker) lawful() *walk {
 // answered reports whether the end of content had its answer before this command.
 func (p *Provoker) answered(verb string) bool { return p.Truth.Accepted && verb != "." }
 
-var positive = regexp.MustCompile(`(?m)^[^0-9A-Za-z\n]*2[0-9][0-9]([^-\n][^\n]*)?\n`)
-
 // account keeps the truth about the message.
-func (p *Provoker) account(verb string, d Deed) {
+func (p *Provoker) account(a asked, d Deed) {
 	refusing := len(d.Octets) > 0 && (d.Octets[0] == '4' || d.Octets[0] == '5') || d.Fin || d.Reset || d.Hush
-	switch verb {
-	case "", "EHLO", "LHLO", "HELO", "MAIL", "RCPT", "BDAT":
+	switch a.verb {
+	case "RCPT":
+		p.refused = p.refused || refusing
+		p.rcpts[strings.ToLower(a.path)] = !p.strange && refusal.Match(d.Octets)
+	case "", "EHLO", "LHLO", "HELO", "MAIL", "BDAT":
 		p.refused = p.refused || refusing
 	case "DATA":
 		if bytes.HasPrefix(d.Octets, []byte("354")) && bytes.IndexByte(d.Octets, '\n') > 0 {
 			p.content = []byte("\r\n")
 		}
 	case ".":
-		if positive.Match(d.Octets) {
+		if positive.Match(d.Octets) && d.Fill == 0 {
 			p.Truth.Accepted = true
-			p.Truth.Clean = !p.strange && !p.refused && bytes.HasPrefix(d.Octets, []byte("250"))
+			p.Truth.Clean = !p.strange && !p.refused && acceptance.Match(d.Octets)
 		}
 	}
 }
 
+var (
+	positive   = regexp.MustCompile(`(?m)^[^0-9A-Za-z\n]*2[0-9][0-9]([^-\n][^\n]*)?\n`)
+	acceptance = regexp.MustCompile(`^(250-[^\r\n]*\r\n)*250 [^\r\n]*\r\n$`)
+	refusal    = regexp.MustCompile(`^[45][0-9][0-9] [^\r\n]*\r\n$`)
+)
+
 // write notes a deed in the notation of scripts.
 func (p *Provoker) write(d Deed) {
 	rec := &recorder{}
-	switch {
-	case d.script != "":
-		rec.line("%s", d.script)
-	default:
-		from := 0
-		for line := range bytes.Lines(d.Octets) {
-			attr := ""
-			if d.Cut > from && d.Cut < from+len(line) {
-				attr = fmt.Sprintf("[split=%d]", d.Cut-from)
-			}
-			rec.octets("S"+attr, line)
-			from += len(line)
+	attr := ""
+	if d.Times > 0 {
+		attr = fmt.Sprintf("[rep=%d]", d.Times)
+	}
+	if d.Fill > 0 {
+		attr = fmt.Sprintf("[fill=x*%d]", d.Fill)
+	}
+	from := 0
+	for line := range bytes.Lines(d.Octets) {
+		split := attr
+		if d.Cut > from && d.Cut < from+len(line) {
+			split = fmt.Sprintf("[split=%d]", d.Cut-from)
 		}
+		rec.octets("S"+split, line)
+		from += len(line)
 	}
 	switch {
 	case d.Fin:

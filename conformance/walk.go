@@ -106,6 +106,7 @@ type walk struct {
 	good  int           // percent of answers that are what the client hopes for
 	slow  bool          // content is not always there when it is wanted
 	calls []*smtpt.Step // still to be made
+	plan  *Provoker     // who the server is instead, for one message
 
 	tlsFailed   bool
 	rsetRefused bool
@@ -182,6 +183,10 @@ func (w *walk) play(p *play) {
 		if s := &p.c.Script.Steps[i]; s.Kind == smtpt.Call {
 			w.calls = append(w.calls, s)
 		}
+	}
+	if w.plan != nil {
+		w.plan.serve(p, w.calls)
+		return
 	}
 	p.rec.call(w.calls[0]) // call open
 	w.calls = w.calls[1:]

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/parley-mail/parley/conformance"
+	"github.com/parley-mail/parley/conformance/foreign"
 	"github.com/parley-mail/parley/conformance/smtpt"
 	"github.com/parley-mail/parley/fuzz"
 )
@@ -29,7 +30,7 @@ type fuzzFlags struct {
 	workers  int
 	out      string
 	mutant   string
-	client   clientFlags
+	client   foreignFlags
 }
 
 // newFuzz makes the subcommand that plays malformed sessions against the engine.
@@ -47,18 +48,28 @@ mail is sent.
 A finding is made as small as it can be and written as a transcript, to be played by "parley
 conform run FILE".
 
-With --client another mail client is fuzzed: a program that is run once for each session, by the
-contract of conformance/shims, against malformed servers on sockets. What is looked for is a
-crash, a program that goes on when the session is over, memory without bound, and an untrue word
-about the message: accepted, and no complete 2yz came behind the end of the content; or refused,
-and the server took it. What does not show three times of three is no finding.
+With --client another mail client is fuzzed: a program that is run once for each session, against
+servers on sockets that go wrong in each way at each kind of command, and then in mixed ways. It is
+told what to do by placeholders (` + placeholders() + `) or by the
+environment (PARLEY_HOST…), and says by its exit code what became of the message: 0 accepted for
+all, 69 refused for good, 75 not accepted, 79 nobody knows. conformance/shims has the contract, and
+shims for fourteen clients. What is looked for is a crash, a program that goes on when the session
+is over, memory without bound, a message that is sent twice, and an untrue word: accepted, and no
+complete 2yz came behind the end of the content, or a recipient was refused; not accepted, and the
+server took it for all. What does not show three times of three is no finding. A finding is made
+small, and becomes a case: the session as an honest client plays it.
 
-Exit codes: 0 nothing found, 1 a finding, 2 usage.`,
+Exit codes: 0 nothing found, 1 a finding, 2 usage, or a client that does not get its message to a
+server that does nothing wrong.`,
 		Example: `  parley fuzz --time 10m --out findings
   parley fuzz --mutant lost-is-accepted
-  parley fuzz --client 'conformance/shims/curl.sh {host} {port}' --time 5m --out findings
   parley fuzz minimize findings/found-4ac3.smtpt
-  parley fuzz promote findings/found-4ac3.smtpt odd/half-a-reply`,
+  parley fuzz promote findings/found-4ac3.smtpt odd/half-a-reply
+
+  # another client, behind a shim; one without; one session again
+  parley fuzz --client 'conformance/shims/curl.sh {host} {port}' --time 5m --out findings
+  parley fuzz --client './my-mailer --server {host}:{port} --from {from} --to {rcpts} <{file}'
+  parley fuzz --client 'conformance/shims/curl.sh {host} {port}' --plan 050011`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -74,6 +85,8 @@ Exit codes: 0 nothing found, 1 a finding, 2 usage.`,
 	cmd.AddCommand(newFuzzMinimize(), newFuzzPromote())
 	return cmd
 }
+
+func placeholders() string { return "{" + strings.Join(foreign.Placeholders(), "} {") + "}" }
 
 func (f *fuzzFlags) run(cmd *cobra.Command) error {
 	if f.client.command != "" {

@@ -18,6 +18,7 @@ const (
 	Memory        Kind = "memory"
 	FalseAccepted Kind = "false-accepted" // it says so, and the server has not
 	FalseRefused  Kind = "false-refused"  // it says so, and the server has accepted
+	Twice         Kind = "twice"          // it sends again what the server has accepted
 )
 
 // Fault is something that is wrong with a client.
@@ -29,8 +30,9 @@ type Fault struct {
 
 // play is one run of a client, and what was said.
 type play struct {
-	client *Client
-	end    *end
+	exit   *Exit
+	limit  int64 // of its memory
+	waited bool  // for ever, while a server was silent
 	server *conformance.Provoker
 }
 
@@ -38,28 +40,75 @@ var particulars = regexp.MustCompile(`0x[0-9a-f]+|[0-9]+|"[^"]*"|'[^']*'`)
 
 // fault says what is wrong with the play; nil: nothing.
 func (p *play) fault() *Fault {
-	e, truth := p.end, p.server.Truth
+	e, truth := p.exit, p.server.Truth
 	fault := func(kind Kind, format string, args ...any) *Fault {
 		text := fmt.Sprintf(format, args...)
 		return &Fault{Kind: kind, Text: text, key: string(kind) + particulars.ReplaceAllString(text, "…")}
 	}
-	if how := e.crash(); how != "" {
-		return fault(Crash, "it comes to grief: %s", how)
-	}
 	switch {
-	case e.hung:
+	case e.Crash != "":
+		return fault(Crash, "it comes to grief: %s", e.Crash)
+	case p.waited:
+		return fault(Hang, "it waits for ever for an answer to %s, and was told to wait for %s s", p.lastVerb(), replyTimeout)
+	case e.Hung:
 		return fault(Hang, "it goes on when the session is over; the last answer was the one to %s", p.lastVerb())
-	case e.rss > p.client.Memory:
-		return fault(Memory, "it takes %d MiB", e.rss>>20)
-	case e.code == 0 && !truth.Ended:
-		return fault(FalseAccepted, "it says that the message is accepted, and has not sent the end of the content")
-	case e.code == 0 && !truth.Accepted:
-		return fault(FalseAccepted, "it says that the message is accepted, and no complete 2yz came behind the end of the content")
-	case refusedCode(e.code) && truth.Clean:
-		return fault(FalseRefused, "it says that the message is not accepted (exit code %d), and a server that had done nothing strange took it for all recipients; the last answer was the one to %s",
-			e.code, p.lastVerb())
+	case e.Memory > p.limit:
+		return fault(Memory, "it takes %d MiB for the answer to %s", e.Memory>>20, p.lastVerb())
+	case truth.Twice:
+		return fault(Twice, "it sends the message again, and the server has taken it for all recipients")
+	}
+	for _, word := range p.words() {
+		kind, text := p.lie(word)
+		if text != "" {
+			return fault(kind, "it says %s, and %s; the last answer was the one to %s", word.text, text, p.lastVerb())
+		}
 	}
 	return nil
+}
+
+// word is what a client says of some recipients.
+type word struct {
+	text     string
+	accepted bool // otherwise it says that it was not; who does not know says nothing
+	to       []string
+}
+
+// words are what the client says about the message and each recipient.
+func (p *play) words() (all []word) {
+	switch {
+	case p.exit.Code == CodeAccepted:
+		all = append(all, word{"that the message is accepted for all", true, strings.Split(recipients, ",")})
+	case p.exit.NotAccepted():
+		all = append(all, word{fmt.Sprintf("that the message is not accepted (exit code %d)", p.exit.Code), false, nil})
+	}
+	for _, r := range p.exit.Recipients {
+		switch r.Outcome {
+		case "accepted", "refused", "not_sent":
+			all = append(all, word{r.Outcome + " of " + r.Address + " in its line of JSON", r.Outcome == "accepted", []string{r.Address}})
+		}
+	}
+	return all
+}
+
+// lie says what is untrue in a word; "": nothing.
+func (p *play) lie(w word) (Kind, string) {
+	truth := p.server.Truth
+	switch {
+	case !w.accepted && truth.Clean:
+		return FalseRefused, "a server that had done nothing strange took it for all recipients"
+	case !w.accepted:
+		return "", ""
+	case !truth.Ended:
+		return FalseAccepted, "has not sent the end of the content"
+	case !truth.Accepted:
+		return FalseAccepted, "no complete 2yz came behind the end of the content"
+	}
+	for _, to := range w.to {
+		if p.server.Refused(to) {
+			return FalseAccepted, "the server has refused " + to
+		}
+	}
+	return "", ""
 }
 
 // lastVerb is the command that was answered last.
@@ -74,6 +123,8 @@ func (p *play) lastVerb() string {
 		return "the connection"
 	case ".":
 		return "the end of the content"
+	case "?":
+		return "a command that is none"
 	}
 	return verb
 }

@@ -4,6 +4,8 @@
 //	broken crash HOST PORT     it looks at the fourth octet of a line that may not have one
 //	broken hang HOST PORT      it awaits the last line of a reply although the connection is gone
 //	broken lie HOST PORT       it takes the end of the connection behind the content for a yes
+//	broken shrug HOST PORT     it forgets that a recipient was refused
+//	broken hoard HOST PORT     it keeps all of a reply, however long
 package main
 
 import (
@@ -21,8 +23,10 @@ const longest = 64 << 10 // of a reply
 type client struct {
 	fault string
 	nc    net.Conn
-	in    *bufio.Reader
-	ended bool // the end of the content was sent
+	in     *bufio.Reader
+	ended  bool // the end of the content was sent
+	shrugs bool // a refusal does not count
+	hoard  []string
 }
 
 func main() {
@@ -36,7 +40,9 @@ func main() {
 	c.say("EHLO c.example", 2)
 	c.say("MAIL FROM:<"+os.Getenv("PARLEY_FROM")+">", 2)
 	for _, to := range strings.Split(os.Getenv("PARLEY_RCPTS"), ",") {
+		c.shrugs = c.fault == "shrug"
 		c.say("RCPT TO:<"+to+">", 2)
+		c.shrugs = false
 	}
 	c.say("DATA", 3)
 	c.ended = true
@@ -54,7 +60,7 @@ func (c *client) say(line string, class int) {
 func (c *client) await(class int) {
 	code := 0
 	for total := 0; ; {
-		line, err := c.in.ReadString('\n')
+		line, err := c.line()
 		switch {
 		case err != nil && c.fault == "hang" && code > 0:
 			time.Sleep(10 * time.Millisecond)
@@ -64,7 +70,7 @@ func (c *client) await(class int) {
 		case err != nil:
 			c.fail(0, err)
 		}
-		if total += len(line); total > longest {
+		if total += len(line); total > longest && c.fault != "hoard" {
 			c.fail(0, "too much")
 		}
 		line = strings.TrimRight(line, "\r\n")
@@ -83,9 +89,23 @@ func (c *client) await(class int) {
 			c.fail(0, line)
 		}
 	}
+	if c.shrugs && code >= 400 {
+		return
+	}
 	if code/100 != class || class == 3 && code != 354 {
 		c.fail(code, code)
 	}
+}
+
+// line reads a line. One that is longer than the buffer is an error, unless it hoards.
+func (c *client) line() (string, error) {
+	if c.fault != "hoard" {
+		line, err := c.in.ReadSlice('\n')
+		return string(line), err
+	}
+	line, err := c.in.ReadString('\n')
+	c.hoard = append(c.hoard, line, strings.Clone(line), strings.Clone(line))
+	return line, err
 }
 
 func (c *client) fail(code int, why any) {
