@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,9 @@ type monitor struct {
 	secret bool // AUTH is allowed in clear
 	extra  bool // the caller has parameters of his own
 
-	faults []string
+	foreign *foreigner // another client than our engine is watched; nil: it is ours
+
+	faults []Fault
 
 	// The client's octets.
 	line    []byte
@@ -71,13 +74,16 @@ type witnessed struct {
 	answers []int // codes that answered it
 	dot     bool  // the 354 was moot: only "." may follow
 	rset    bool
+	odd     string   // what made a reply one that clients may read in more than one way
+	paths   []string // of a foreign client: whom it named in RCPT
+	chunked bool
 }
 
 // accepted returns how many recipients were accepted so far.
 func (w *witnessed) accepted() int {
 	n := 0
 	for _, code := range w.rcpts {
-		if code/100 == 2 && w.mail < 400 {
+		if code/100 == 2 && w.mail < 300 {
 			n++
 		}
 	}
@@ -86,7 +92,7 @@ func (w *witnessed) accepted() int {
 
 // word returns the code that decided about recipient i after the end of the content, or 0.
 func (w *witnessed) word(i int, lmtp bool) int {
-	if i >= len(w.rcpts) || w.rcpts[i]/100 != 2 || w.mail >= 400 {
+	if i >= len(w.rcpts) || w.rcpts[i]/100 != 2 || w.mail >= 300 {
 		return 0
 	}
 	n := 0
@@ -103,9 +109,10 @@ func (w *witnessed) word(i int, lmtp bool) int {
 	return w.answers[n]
 }
 
-func (m *monitor) fault(format string, args ...any) {
+// fault notes that the client breaks the requirement with this id.
+func (m *monitor) fault(id, format string, args ...any) {
 	if len(m.faults) < 10 {
-		m.faults = append(m.faults, fmt.Sprintf(format, args...))
+		m.faults = append(m.faults, Fault{id, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -116,11 +123,14 @@ func (m *monitor) sent(p []byte) {
 	}
 	m.spoken += int64(len(p))
 	switch {
+	case m.dead != "" && m.foreign != nil:
+		m.afterEnd(p)
+		return
 	case m.dead != "":
-		m.fault("the client says %.60q after %s", p, m.dead)
+		m.fault("C-5321-077", "the client says %.60q after %s", p, m.dead)
 		return
 	case !m.greeted:
-		m.fault("the client says %.60q before the greeting", p)
+		m.fault("C-5321-017", "the client says %.60q before the greeting", p)
 	}
 	for len(p) > 0 {
 		switch m.mode {
@@ -162,10 +172,11 @@ func (m *monitor) takeData(p []byte) int {
 	for i, b := range p {
 		switch {
 		case b == '\n' && m.prev != '\r':
-			m.fault("a bare LF in the content")
+			m.fault("C-5321-068", "a bare LF in the content")
 		case b != '\n' && m.prev == '\r':
-			m.fault("a bare CR in the content")
+			m.fault("C-5321-068", "a bare CR in the content")
 		}
+		m.octet(b)
 		ends := m.dot == lineDotCR && b == '\n'
 		switch {
 		case b == '\n' && m.prev == '\r':
@@ -188,7 +199,7 @@ func (m *monitor) takeData(p []byte) int {
 			return i + 1
 		}
 		if tx != nil && tx.dot && m.dot == lineMid {
-			m.fault("content behind a 354 for nobody")
+			m.fault("C-2920-006", "content behind a 354 for nobody")
 			tx.dot = false
 		}
 	}
@@ -202,16 +213,23 @@ var needsKeyword = map[string]string{
 	"AUTH": "AUTH", "REQUIRETLS": "REQUIRETLS",
 }
 
+// ofParameter are the requirements about parameters whose extension is not offered, where
+// an extension has one of its own.
+var ofParameter = map[string]string{
+	"DSN": "C-3461-001", "SMTPUTF8": "C-6531-003", "BINARYMIME": "C-3030-008", "REQUIRETLS": "C-EXT-010", "AUTH": "C-4954-023",
+	"8BITMIME": "C-6152-001", "SIZE": "C-1870-001",
+}
+
 // command takes a whole line that is no content.
 func (m *monitor) command(line []byte) {
 	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	switch {
 	case !ok:
-		m.fault("the line %.60q does not end by CRLF", line)
+		m.fault("C-5321-033", "the line %.60q does not end by CRLF", line)
 	case bytes.ContainsAny(text, "\r\x00"):
-		m.fault("CR or NUL inside %.60q", line)
+		m.fault("C-5321-033", "CR or NUL inside %.60q", line)
 	case m.quit:
-		m.fault("%.60q after QUIT", text)
+		m.fault("C-5321-084", "%.60q after QUIT", text)
 	}
 	if m.auth {
 		m.auth = false
@@ -223,11 +241,15 @@ func (m *monitor) command(line []byte) {
 		return
 	}
 	if n := len(text); n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') {
-		m.fault("a blank at the end of %.60q", text)
+		m.fault("C-5321-037", "a blank at the end of %.60q", text)
 	}
 	verb, arg, _ := strings.Cut(string(text), " ")
+	verb = strings.ToUpper(verb)
+	if m.foreign != nil && m.stray(verb, text) {
+		return
+	}
 	if len(text) > 512-2 && (m.offered == nil || verb != "MAIL" && verb != "RCPT") {
-		m.fault("a command line of %d octets", len(line))
+		m.fault("C-5321-049", "a command line of %d octets", len(line))
 	}
 	m.pipelined(verb)
 	switch verb {
@@ -238,49 +260,58 @@ func (m *monitor) command(line []byte) {
 	case "STARTTLS":
 		switch _, offered := m.offered["STARTTLS"]; {
 		case !offered:
-			m.fault("STARTTLS is not offered")
+			m.fault("C-3207-001", "STARTTLS is not offered")
 		case m.secure:
-			m.fault("STARTTLS inside TLS")
+			m.fault("C-3207-008", "STARTTLS inside TLS")
 		case m.open != nil:
-			m.fault("STARTTLS inside a mail transaction")
+			m.fault("C-5321-050", "STARTTLS inside a mail transaction")
 		}
 	case "AUTH":
 		m.authLine(arg)
 	case "MAIL", "SEND", "SOML", "SAML":
 		if m.open != nil {
-			m.fault("%s while a mail transaction is open", verb)
+			m.fault("C-5321-051", "%s while a mail transaction is open", verb)
 		}
 		if !m.hello {
-			m.fault("%s before EHLO or HELO is accepted", verb)
+			m.fault("C-5321-022", "%s before EHLO or HELO is accepted", verb)
 		}
 		m.open = &witnessed{}
 		m.txs = append(m.txs, m.open)
 		m.params(arg, "FROM:")
 	case "RCPT":
 		if m.open == nil {
-			m.fault("RCPT without MAIL")
+			m.fault("C-5321-050", "RCPT without MAIL")
 			m.open = &witnessed{}
 		}
 		m.open.rcpts = append(m.open.rcpts, 0)
+		if m.foreign != nil {
+			m.open.paths = append(m.open.paths, pathIn(arg))
+		}
 		m.params(arg, "TO:")
 		m.push(owed{verb: verb, tx: m.open, rcpt: len(m.open.rcpts) - 1})
 		return
 	case "DATA":
 		if m.open == nil || len(m.open.rcpts) == 0 {
-			m.fault("DATA without RCPT")
+			m.fault("C-5321-050", "DATA without RCPT")
 		}
 		if arg != "" {
-			m.fault("DATA has an argument")
+			m.fault("C-5321-035", "DATA has an argument")
 		}
 	case "BDAT":
 		m.bdat(arg)
 		return
 	case "RSET":
+		if arg != "" {
+			m.fault("C-5321-035", "RSET has an argument")
+		}
 		if m.open != nil {
 			m.open.rset = true
 		}
 		m.open = nil
 	case "QUIT":
+		if arg != "" {
+			m.fault("C-5321-035", "QUIT has an argument")
+		}
 		m.quit = true
 	}
 	m.push(owed{verb: verb, tx: m.open})
@@ -294,15 +325,28 @@ var lastOfGroup = map[string]bool{
 	"EHLO": true, "HELO": true, "LHLO": true, "STARTTLS": true, "AUTH": true, "DATA": true, "VRFY": true, "EXPN": true, "NOOP": true, "QUIT": true, "HELP": true,
 }
 
+// afterLast are the requirements that are broken by what follows such a verb.
+var afterLast = map[string]string{
+	"EHLO": "C-2920-002", "HELO": "C-2920-002", "LHLO": "C-2920-002", "STARTTLS": "C-3207-012", "AUTH": "C-4954-022", "DATA": "C-2920-002",
+	"VRFY": "C-2920-002", "EXPN": "C-2920-002", "NOOP": "C-2920-002", "QUIT": "C-5321-084", "HELP": "C-2920-002",
+}
+
 func (m *monitor) pipelined(verb string) {
-	if len(m.pending) == 0 {
+	first, last := "", ""
+	switch {
+	case m.foreign != nil && m.foreign.early:
+		first, last = m.foreign.last, m.foreign.last
+	case len(m.pending) > 0:
+		first, last = m.pending[0].verb, m.pending[len(m.pending)-1].verb
+	}
+	if first == "" {
 		return
 	}
 	if _, ok := m.offered["PIPELINING"]; !ok {
-		m.fault("%s is sent before %s is answered, and PIPELINING is not offered", verb, m.pending[0].verb)
+		m.fault("C-5321-052", "%s is sent before %s is answered, and PIPELINING is not offered", verb, first)
 	}
-	if last := m.pending[len(m.pending)-1].verb; lastOfGroup[last] {
-		m.fault("%s behind %s in one group", verb, last)
+	if lastOfGroup[last] {
+		m.fault(afterLast[last], "%s behind %s in one group", verb, last)
 	}
 }
 
@@ -312,52 +356,58 @@ var reveals = map[string]bool{"PLAIN": true, "LOGIN": true, "XOAUTH2": true, "OA
 func (m *monitor) authLine(arg string) {
 	list, offered := m.offered["AUTH"]
 	mech, _, _ := strings.Cut(arg, " ")
+	mech = strings.ToUpper(mech)
 	switch {
 	case !offered:
-		m.fault("AUTH is not offered")
+		m.fault("C-4954-001", "AUTH is not offered")
 	case !strings.Contains(" "+strings.ToUpper(list)+" ", " "+mech+" "):
-		m.fault("AUTH %s is not offered", mech)
+		m.fault("C-4954-001", "AUTH %s is not offered", mech)
 	case m.authed:
-		m.fault("AUTH after a successful one")
+		m.fault("C-4954-003", "AUTH after a successful one")
 	case m.open != nil:
-		m.fault("AUTH inside a mail transaction")
+		m.fault("C-4954-002", "AUTH inside a mail transaction")
 	case !m.secure && !m.secret && reveals[mech]:
-		m.fault("AUTH %s on a clear link", mech)
+		m.fault("C-4954-019", "AUTH %s on a clear link", mech)
 	}
 }
 
 // params looks at the path and the parameters of MAIL and RCPT.
 func (m *monitor) params(arg, prefix string) {
-	rest, ok := strings.CutPrefix(arg, prefix+"<")
+	n := len(prefix) + 1
+	ok := len(arg) >= n && strings.EqualFold(arg[:n], prefix+"<")
+	rest := arg[min(n, len(arg)):]
 	end := strings.LastIndexByte(rest, '>')
 	if !ok || end < 0 {
-		m.fault("%.60q is no %s<path>", arg, prefix)
+		m.fault("C-5321-036", "%.60q is no %s<path>", arg, prefix)
 		return
 	}
 	for param := range strings.FieldsSeq(rest[end+1:]) {
-		key, value, _ := strings.Cut(param, "=")
+		key, value, _ := strings.Cut(strings.ToUpper(param), "=")
 		need, known := needsKeyword[key]
 		if value == "BINARYMIME" {
 			need = "BINARYMIME"
 		}
 		if _, offered := m.offered[need]; known && !offered || !known && !m.extra {
-			m.fault("parameter %s, and %s is not offered", param, need)
+			m.fault(cmp.Or(ofParameter[need], "C-5321-038"), "parameter %s, and %s is not offered", param, need)
 		}
 	}
 }
 
 func (m *monitor) bdat(arg string) {
-	size, last, _ := strings.Cut(arg, " ")
+	size, last, _ := strings.Cut(strings.ToUpper(arg), " ")
 	n, err := strconv.ParseInt(size, 10, 64)
 	if _, offered := m.offered["CHUNKING"]; !offered {
-		m.fault("BDAT, and CHUNKING is not offered")
+		m.fault("C-3030-001", "BDAT, and CHUNKING is not offered")
 	}
 	if err != nil || last != "" && last != "LAST" {
-		m.fault("BDAT %.60q", arg)
+		m.fault("C-3030-002", "BDAT %.60q", arg)
 	}
 	tx := m.open
 	if tx == nil || len(tx.rcpts) == 0 {
-		m.fault("BDAT without RCPT")
+		m.fault("C-5321-050", "BDAT without RCPT")
+	}
+	if tx != nil {
+		tx.chunked = true
 	}
 	m.push(owed{verb: "BDAT", tx: tx, last: last == "LAST"})
 	if m.left = n; n > 0 {

@@ -28,6 +28,7 @@ func (m *monitor) serverLine() {
 		if m.code == 0 {
 			m.reply = m.reply[:0]
 		}
+		m.odd("an empty line")
 		return // an empty line means nothing
 	}
 	code := 0
@@ -39,10 +40,15 @@ func (m *monitor) serverLine() {
 		code = code*10 + int(line[i]-'0')
 	}
 	if code < 200 || code > 599 || len(line) < 3 {
+		if m.foreign != nil {
+			m.noReply()
+			return
+		}
 		m.garbage = true
 		m.die("what is no reply")
 		return
 	}
+	m.oddities(code, line)
 	if m.code == 0 || code/100 > m.code/100 || code/100 == m.code/100 {
 		m.code = code
 	}
@@ -66,10 +72,13 @@ func (m *monitor) complete(code int, text []byte) {
 	m.heard++
 	if !m.greeted {
 		m.greeted = true
+		if m.foreign != nil {
+			m.foreign.greeting = code
+		}
 		switch {
 		case code == 421:
 			m.die("421")
-		case code/100 == 3:
+		case code/100 == 3 && m.foreign == nil:
 			m.die("a greeting that is none")
 		}
 		return
@@ -77,6 +86,10 @@ func (m *monitor) complete(code int, text []byte) {
 	if len(m.pending) == 0 {
 		if m.mode == data && m.open != nil && code >= 400 && code != 421 {
 			m.open.early = code
+		}
+		if m.foreign != nil {
+			m.surplus(code)
+			return
 		}
 		m.die("a reply that nobody owes")
 		return
@@ -89,11 +102,12 @@ func (m *monitor) complete(code int, text []byte) {
 		m.die("the server's farewell")
 		return
 	}
-	if absurd(head.verb, code) {
+	if absurd(head.verb, code) && m.foreign == nil {
 		m.die(fmt.Sprintf("%d, which %s cannot get", code, head.verb))
 		return
 	}
 	tx := head.tx
+	m.settleOdd(tx)
 	good := code/100 == 2
 	done := true
 	switch head.verb {

@@ -38,7 +38,7 @@ func (p *play) finish() {
 	case !p.eng.State().Over(), p.eng.InFlight() != 0:
 		p.fail(smtpt.Pos{}, "", "", "the session does not end: state %v, %d commands in flight", p.eng.State(), p.eng.InFlight())
 	case len(p.mon.faults) > 0:
-		p.fail(smtpt.Pos{}, "", "", "a bystander sees: %s", strings.Join(p.mon.faults, "; "))
+		p.fail(smtpt.Pos{}, "", "", "a bystander sees: %s", faultTexts(p.mon.faults))
 	}
 	p.truth()
 	if p.walk != nil {

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"bytes"
+	"strings"
+)
+
+// foreigner is what the bystander notes besides when it watches a client that is not our
+// engine. Such a client is shown one command at a time: what it says is taken when the
+// server comes to it, so at most one command is unanswered, and whether it was there
+// before the last answer is said with it. And no oddity of the server ends the dialogue:
+// a client may read an odd reply in its way as long as its words are true.
+type foreigner struct {
+	mustTLS  bool   // nothing but discovery may be said in clear
+	lenient  bool   // RCPT and MAIL may have whatever parameters
+	early    bool   // what the client says now was there before the last answer
+	last     string // the command that was taken last
+	greeting int
+	refused  bool   // DATA was answered by what is no 3yz, and nothing was said since
+	quirk    string // of the reply that is being read
+	beyond   string // what a careful client does not go on after
+	beyondID string
+	surplus  []int // replies that nobody owed
+}
+
+// harmless are the verbs that may follow anything.
+var harmless = map[string]bool{"QUIT": true, "RSET": true, "NOOP": true, "*": true}
+
+// verbs are the commands that can be told from content.
+var verbs = map[string]bool{
+	"EHLO": true, "HELO": true, "LHLO": true, "STARTTLS": true, "AUTH": true, "MAIL": true, "SEND": true, "SOML": true, "SAML": true,
+	"RCPT": true, "DATA": true, "BDAT": true, "RSET": true, "NOOP": true, "QUIT": true, "VRFY": true, "EXPN": true, "HELP": true, "*": true,
+}
+
+// afterEnd looks at what is said when the server has taken its leave.
+func (m *monitor) afterEnd(p []byte) {
+	m.line = append(m.line, p...)
+	for {
+		i := bytes.IndexByte(m.line, '\n')
+		if i < 0 {
+			return
+		}
+		verb, _, _ := strings.Cut(strings.ToUpper(strings.TrimRight(string(m.line[:i]), "\r")), " ")
+		switch {
+		case m.quit:
+			m.fault("C-5321-084", "%.60q after QUIT", m.line[:i])
+		case verb == "HELO" || verb == "EHLO":
+			m.fault("C-5321-031", "%s after the server's farewell", verb)
+		case verbs[verb] && !harmless[verb]:
+			m.fault("C-5321-077", "%s after the server's farewell", verb)
+		}
+		m.quit = m.quit || verb == "QUIT"
+		m.line = append(m.line[:0], m.line[i+1:]...)
+	}
+}
+
+// stray looks at a line of a foreign client before anything else does, and reports
+// whether it is no command at all.
+func (m *monitor) stray(verb string, text []byte) bool {
+	f := m.foreign
+	defer func() { f.last = verb }()
+	if len(text) > 2 && text[0] == 0x16 && text[1] == 3 {
+		m.fault("C-3207-003", "a TLS handshake that the server has not agreed to")
+		return true
+	}
+	if !verbs[verb] && f.last == "DATA" && m.mode == commands {
+		if !f.refused {
+			m.fault("C-5321-053", "content although DATA was not answered by 354: %.60q", text)
+			f.refused = true
+		}
+		defer func() { f.last = "DATA" }()
+		m.push(owed{verb: verb})
+		return true
+	}
+	f.refused = false
+	switch {
+	case verb == "QUIT":
+	case f.greeting/100 != 2 && f.greeting != 0:
+		m.fault("C-5321-018", "%s after the greeting %d", verb, f.greeting)
+	case f.beyond != "" && !harmless[verb]:
+		m.fault(f.beyondID, "%s after %s", verb, f.beyond)
+		f.beyond = ""
+	}
+	if m.partial && f.early {
+		m.fault("C-5321-004", "%s before the reply to the last command is complete", verb)
+	}
+	if f.mustTLS && !m.secure && verbs[verb] && !harmless[verb] && verb != "EHLO" && verb != "HELO" && verb != "STARTTLS" && verb != "HELP" {
+		m.fault("C-3207-010", "%s in clear, and TLS is required", verb)
+	}
+	if _, utf8 := m.offered["SMTPUTF8"]; !utf8 && bytes.ContainsFunc(text, func(r rune) bool { return r > 127 }) {
+		m.fault("C-5321-041", "octets beyond ASCII in %.60q, and SMTPUTF8 is not offered", text)
+	}
+	switch tx := m.open; {
+	case m.lmtp && (verb == "EHLO" || verb == "HELO"), !m.lmtp && verb == "LHLO":
+		m.fault("C-2033-001", "%s is a greeting of another protocol", verb)
+	case tx == nil:
+	case verb == "DATA" && len(tx.rcpts) > 0 && tx.accepted() == 0 && !f.early:
+		m.fault("C-5321-054", "DATA, and every recipient was refused")
+	case verb == "DATA" && tx.chunked, verb == "BDAT" && tx.data/100 == 3:
+		m.fault("C-3030-005", "DATA and BDAT in one transaction")
+	case verb == "BDAT" && tx.data >= 400 && !f.early:
+		m.fault("C-3030-003", "BDAT after a chunk that was refused")
+	}
+	return false
+}
+
+// octet looks at an octet of a foreign client's content.
+func (m *monitor) octet(b byte) {
+	if m.foreign == nil || b != 0 && b < 0x80 {
+		return
+	}
+	_, eight := m.offered["8BITMIME"]
+	_, binary := m.offered["BINARYMIME"]
+	switch {
+	case b == 0:
+		m.fault("C-5321-070", "NUL in the content")
+	case !eight && !binary:
+		m.fault("C-5321-069", "octets beyond ASCII in the content, and 8BITMIME is not offered")
+	}
+}
+
+// odd notes what lets clients read the reply at hand in more than one way.
+func (m *monitor) odd(what string) {
+	if m.foreign != nil && m.foreign.quirk == "" {
+		m.foreign.quirk = what
+	}
+}
+
+// oddities looks at a line of a reply.
+func (m *monitor) oddities(code int, line []byte) {
+	switch {
+	case m.foreign == nil:
+	case m.code != 0 && code != m.code:
+		m.odd("lines that disagree")
+	case !bytes.HasSuffix(m.reply, []byte("\r\n")):
+		m.odd("a line that ends in LF alone")
+	case len(line) > 3 && line[3] != ' ' && line[3] != '-', bytes.ContainsAny(line, "\r\x00"):
+		m.odd("a line that is not in form")
+	case len(line) > 510 || len(m.reply) > 4096:
+		m.odd("a reply beyond what a client has to take")
+	}
+}
+
+// noReply passes over a line that is no reply.
+func (m *monitor) noReply() {
+	m.odd("what is no reply")
+	m.code, m.reply = 0, m.reply[:0]
+	m.foreign.beyond, m.foreign.beyondID = "what is no reply", "C-5321-003"
+	if !m.greeted {
+		m.greeted = true
+	}
+}
+
+// surplus notes a reply that answers nothing.
+func (m *monitor) surplus(code int) {
+	f := m.foreign
+	f.surplus = append(f.surplus, code)
+	f.beyond, f.beyondID = "a reply that nobody owes", "C-5321-010"
+	f.quirk = ""
+	if code == 421 {
+		m.die("421")
+	}
+	for _, tx := range m.txs {
+		tx.odd = "replies out of step"
+	}
+}
+
+// settleOdd makes what was odd in a reply known of the transaction it is about.
+func (m *monitor) settleOdd(tx *witnessed) {
+	if m.foreign == nil {
+		return
+	}
+	if tx != nil && tx.odd == "" {
+		tx.odd = m.foreign.quirk
+	}
+	m.foreign.quirk = ""
+}
+
+// pathIn returns the path in the argument of RCPT, as it was written.
+func pathIn(arg string) string {
+	from, to := strings.IndexByte(arg, '<'), strings.LastIndexByte(arg, '>')
+	if from < 0 || to < from {
+		return strings.TrimSpace(arg[min(len(arg), len("TO:")):])
+	}
+	return arg[from+1 : to]
+}
