@@ -126,3 +126,15 @@ func (b *Bystander) Transactions() []Transaction {
 	}
 	return all
 }
+
+// InContent reports whether what the client says next is content: it was told to go on.
+func (b *Bystander) InContent() bool { return b.m.mode == data }
+
+// Challenged reports whether what the client says next is the answer to a challenge.
+func (b *Bystander) Challenged() bool { return b.m.auth }
+
+// Open reports whether a mail transaction is under way.
+func (b *Bystander) Open() bool { return b.m.open != nil }
+
+// Partial reports whether the server has begun a reply and not ended it.
+func (b *Bystander) Partial() bool { return b.m.partial || b.m.code != 0 }

@@ -12,7 +12,6 @@ import (
 // a client may read an odd reply in its way as long as its words are true.
 type foreigner struct {
 	mustTLS  bool   // nothing but discovery may be said in clear
-	lenient  bool   // RCPT and MAIL may have whatever parameters
 	early    bool   // what the client says now was there before the last answer
 	last     string // the command that was taken last
 	greeting int

@@ -40,7 +40,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		return conformUsage(cmd, fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help"))
 	})
 	for _, sub := range []func() *cobra.Command{
-		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor, newConformServer,
+		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor, newConformServer, newConformServe,
 	} {
 		c := sub()
 		run := c.RunE
@@ -165,6 +165,7 @@ func newConformList() *cobra.Command {
 type runFlags struct {
 	caseFlags
 	reportFlags
+	clientFlags
 	strict, tap, dry, quick, quiet bool
 	expected, json                 string
 	variant, mutant                string
@@ -177,15 +178,23 @@ func newConformRun() *cobra.Command {
 		Use: "run [PATTERN|FILE.smtpt…]", Short: "Play cases against the engine",
 		Long: `Plays cases, all if none is named. A pattern is that of a shell over the case's id; an area
 stands for everything in it. The control cases below sanity/ are played before and after: if one
-of them fails, every other verdict becomes inconclusive.`,
+of them fails, every other verdict becomes inconclusive.
+
+With --client another client is held against the cases, on real sockets: a line for the shell
+that is run once for each case, and told by placeholders and by variables of the environment
+(PARLEY_HOST and so on) what to send and where to. Its exit code says what became of the
+message; docs/instrument.md has the contract.`,
 		Example: `  parley conform run
   parley conform run rfc2920 rfc3030
   parley conform run rfc2920/moot-354 --variant lenient:looplab:split:17
-  parley conform run rfc2920 --mutant skip-lone-dot`,
+  parley conform run rfc2920 --mutant skip-lone-dot
+  parley conform run --client 'conformance/shims/python-smtplib.py' --junit report.xml
+  parley conform run --client 'my-client --server {host}:{port} --to {rcpts} {file}' rfc5321`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.caseFlags.add(cmd)
 	f.reportFlags.add(cmd)
+	f.clientFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "what an RFC allows and advises against is a finding")
 	cmd.Flags().StringVar(&f.expected, "expected", "", "file of cases known to fail: id and reason on each line")
 	cmd.Flags().IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "cases played at once")
@@ -225,6 +234,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		plan.Peer.Name = "parley, " + m.Name
 	}
 	plan.Sweeps = !f.quick
+	if f.client != "" {
+		end, err := f.playClient(cmd, &plan)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	if f.variant != "" {
 		v, err := conformance.ParseVariant(f.variant)
 		if err != nil {
@@ -288,6 +304,9 @@ func (f *runFlags) finish(cmd *cobra.Command, report *conformance.Report) error 
 	}
 	out := cmd.OutOrStdout()
 	if !f.tap && f.json != "-" {
+		if f.client != "" {
+			sayPlayed(out, report)
+		}
 		for _, o := range report.Controls {
 			fmt.Fprint(out, "control case: "+o.Report())
 		}
