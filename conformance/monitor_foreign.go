@@ -14,6 +14,7 @@ type foreigner struct {
 	mustTLS  bool   // nothing but discovery may be said in clear
 	early    bool   // what the client says now was there before the last answer
 	last     string // the command that was taken last
+	before   string // the one before it
 	greeting int
 	refused  bool   // DATA was answered by what is no 3yz, and nothing was said since
 	quirk    string // of the reply that is being read
@@ -21,6 +22,10 @@ type foreigner struct {
 	beyondID string
 	surplus  []int // replies that nobody owed
 }
+
+// inGroups are the requirements about order. They cannot be broken by what was on its way
+// before the client knew of a refusal.
+var inGroups = map[string]bool{"C-5321-050": true, "C-5321-051": true, "C-5321-054": true, "C-3030-003": true, "C-5321-010": true, "C-5321-003": true}
 
 // harmless are the verbs that may follow anything.
 var harmless = map[string]bool{"QUIT": true, "RSET": true, "NOOP": true, "*": true}
@@ -45,7 +50,7 @@ func (m *monitor) afterEnd(p []byte) {
 			m.fault("C-5321-084", "%.60q after QUIT", m.line[:i])
 		case verb == "HELO" || verb == "EHLO":
 			m.fault("C-5321-031", "%s after the server's farewell", verb)
-		case verbs[verb] && !harmless[verb]:
+		case verbs[verb] && !harmless[verb] && !m.foreign.early: // what was under way cannot be taken back
 			m.fault("C-5321-077", "%s after the server's farewell", verb)
 		}
 		m.quit = m.quit || verb == "QUIT"
@@ -57,17 +62,17 @@ func (m *monitor) afterEnd(p []byte) {
 // whether it is no command at all.
 func (m *monitor) stray(verb string, text []byte) bool {
 	f := m.foreign
-	defer func() { f.last = verb }()
+	f.before, f.last = f.last, verb
 	if len(text) > 2 && text[0] == 0x16 && text[1] == 3 {
 		m.fault("C-3207-003", "a TLS handshake that the server has not agreed to")
 		return true
 	}
-	if !verbs[verb] && f.last == "DATA" && m.mode == commands {
+	if !verbs[verb] && f.before == "DATA" && m.mode == commands {
 		if !f.refused {
 			m.fault("C-5321-053", "content although DATA was not answered by 354: %.60q", text)
 			f.refused = true
 		}
-		defer func() { f.last = "DATA" }()
+		f.last = "DATA"
 		m.push(owed{verb: verb})
 		return true
 	}

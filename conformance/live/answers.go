@@ -145,8 +145,10 @@ func (v *conversation) chunksDue() bool {
 // chunked answers BDAT, where the script may have DATA.
 func (v *conversation) chunked(ctx context.Context, arg string) error {
 	last := strings.HasSuffix(strings.ToUpper(arg), " LAST")
-	if e := v.find("BDAT", ""); e != nil {
+	if e, foreseen := v.scriptedChunk(last); e != nil {
 		return v.play(ctx, e)
+	} else if foreseen && last {
+		return v.replyEnd(ctx)
 	}
 	data := v.find("DATA", "")
 	switch {
@@ -159,6 +161,34 @@ func (v *conversation) chunked(ctx context.Context, arg string) error {
 		return v.play(ctx, e)
 	}
 	return v.replyEnd(ctx)
+}
+
+// scriptedChunk returns the exchange of the script that a chunk is: the client may part
+// content in another way, so a chunk that ends it is the script's last one, unless one
+// before was refused. Foreseen says that the script has chunks here at all.
+func (v *conversation) scriptedChunk(last bool) (e *exchange, foreseen bool) {
+	for i := range v.plan.exchanges {
+		x := &v.plan.exchanges[i]
+		switch {
+		case v.used[i] || phases[x.verb] < phases["BDAT"]:
+			continue
+		case x.verb != "BDAT":
+			return nil, foreseen
+		}
+		foreseen = true
+		good := len(x.acts) == 1 && x.acts[0].kind == say && x.acts[0].octets[0] == '2'
+		if x.last && !last {
+			return nil, true
+		}
+		if x.last == last || !good && !v.plan.errand.LMTP {
+			for k := range i + 1 {
+				v.used[k] = true
+			}
+			v.furthest = max(v.furthest, i)
+			return x, true
+		}
+	}
+	return nil, foreseen
 }
 
 // replyEnd answers the end of content that the script does not foresee.

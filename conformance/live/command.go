@@ -6,6 +6,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/parley-mail/parley/conformance"
 )
 
 // Command is a program as a client: a line for the shell, in which {host}, {port} and the
@@ -20,7 +22,7 @@ var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
 
 // NewCommand reads a command; env is added to the environment of this program.
 func NewCommand(line string, env ...string) (*Command, error) {
-	known := new(Task).Values()
+	known := (&Task{Errand: &conformance.Errand{}}).Values()
 	var unknown string
 	made := placeholder.ReplaceAllStringFunc(line, func(p string) string {
 		name := strings.Trim(p, "{}")

@@ -36,17 +36,15 @@ func (v *conversation) arrived() [][]byte {
 	var chunks []byte
 	for _, c := range v.contents {
 		switch {
-		case c == nil:
-			all, chunks = append(all, append([]byte{}, chunks...)), nil
-		case bytes.HasSuffix(c, []byte("\r\n.\r\n")) || bytes.Equal(c, []byte(".\r\n")):
-			if bytes.Equal(c, []byte(".\r\n")) && len(v.plan.errand.Content) > 0 {
-				continue // for nobody, or nothing
+		case c.chunk:
+			chunks = append(chunks, c.octets...)
+			if c.last {
+				all, chunks = append(all, chunks), nil
 			}
+		case !bytes.Equal(c.octets, []byte(".\r\n")) || len(v.plan.errand.Content) == 0: // otherwise it is for nobody
 			var u codec.Unstuffer
-			plain, _ := u.Append(nil, c)
+			plain, _ := u.Append(nil, c.octets)
 			all = append(all, plain)
-		default:
-			chunks = append(chunks, c...)
 		}
 	}
 	return all

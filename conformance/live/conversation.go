@@ -31,15 +31,21 @@ type conversation struct {
 	hello    []byte // what answered the last EHLO
 	auth     *challenge
 
-	contents  [][]byte // as they came, each with the line that ends it
-	injected  bool     // octets of the server came between 220 and the handshake
-	inside    int      // commands that were answered inside TLS
-	badCert   bool     // the server's certificate is not to be trusted
-	scripted  bool     // the server has done something to the connection
-	stalled   bool     // the server keeps silent
-	dribbling bool     // the client outlasts a reply that comes in drops
-	idle      bool     // it is the client's turn
-	noQuit    bool     // the client left without QUIT, and nothing was amiss
+	contents []content // as they came
+	spoke    time.Time // when the server spoke last
+	injected bool      // octets of the server came between 220 and the handshake
+	inside   int       // commands that were answered inside TLS
+	badCert  bool      // the server's certificate is not to be trusted
+	scripted bool      // the server has done something to the connection
+	stalled  bool      // the server keeps silent
+	idle     bool      // it is the client's turn
+	noQuit   bool      // the client left without QUIT, and nothing was amiss
+}
+
+// content is a message, with the line that ends it, or a chunk.
+type content struct {
+	octets      []byte
+	chunk, last bool
 }
 
 // challenge is a SASL exchange whose answers are not the script's.
@@ -89,7 +95,7 @@ func (v *conversation) dialogue(ctx context.Context) error {
 // turn takes what the client says next and answers it.
 func (v *conversation) turn(ctx context.Context) error {
 	if v.by.InContent() {
-		return v.content(ctx)
+		return v.takeContent(ctx)
 	}
 	line, early, err := v.line(ctx)
 	if err != nil {
@@ -137,7 +143,8 @@ func (v *conversation) watch(verb string, early bool) {
 
 // left judges how the client has closed the connection.
 func (v *conversation) left(ctx context.Context, err error) {
-	v.noQuit = errors.Is(err, io.EOF) && ctx.Err() == nil && !v.by.Quit() && v.by.Ended() == "" && !v.by.Odd() && !v.scripted && !v.stalled
+	v.noQuit = errors.Is(err, io.EOF) && ctx.Err() == nil && !v.by.Quit() && v.by.Ended() == "" && !v.by.Odd() && !v.by.Partial() && !v.scripted && !v.stalled &&
+		time.Since(v.spoke) < v.host.patience/2 // otherwise it was waiting for something
 	if v.noQuit || errors.Is(err, io.EOF) {
 		v.host.note("X", "client-fin")
 	}
@@ -202,8 +209,8 @@ func (v *conversation) line(ctx context.Context) (line []byte, early bool, err e
 	}
 }
 
-// content takes what follows a 354, and answers its end.
-func (v *conversation) content(ctx context.Context) error {
+// takeContent takes what follows a 354, and answers its end.
+func (v *conversation) takeContent(ctx context.Context) error {
 	var all []byte
 	v.idle = true
 	for {
@@ -236,7 +243,7 @@ func (v *conversation) content(ctx context.Context) error {
 		v.read(ctx, time.Time{})
 	}
 	v.idle = false
-	v.contents = append(v.contents, all)
+	v.contents = append(v.contents, content{all, false, true})
 	err := v.answer(ctx, ".", "")
 	v.by.Answered()
 	return err
@@ -290,10 +297,7 @@ func (v *conversation) chunk(ctx context.Context, arg string) error {
 	}
 	p, early := v.take(n)
 	v.by.Client(p, early)
-	v.contents = append(v.contents, p)
-	if last == "LAST" {
-		v.contents = append(v.contents, nil)
-	}
+	v.contents = append(v.contents, content{p, true, last == "LAST"})
 	return nil
 }
 
@@ -377,6 +381,7 @@ func (v *conversation) say(p []byte) error {
 	v.by.Server(p)
 	v.host.octets("S", v.by.Secure(), p)
 	_, err := v.nc.Write(p)
+	v.spoke = time.Now()
 	if err != nil {
 		v.eof = true
 		return errOver
@@ -401,7 +406,8 @@ func (v *conversation) dribble(ctx context.Context, a act) error {
 		v.read(ctx, end)
 	}
 	if !v.eof && ctx.Err() == nil {
-		v.dribbling = true
+		v.stalled = false // from here on it has nothing to wait for
+		v.scripted = true
 		v.by.Note("C-5321-091", "the client waits for a reply that comes in drops, for four times as long as it was told to wait")
 	}
 	return errOver

@@ -138,12 +138,17 @@ func (j *judge) fateOf(to string) (f fate) {
 	for _, v := range j.all {
 		for _, tx := range v.by.Transactions() {
 			i := slices.IndexFunc(tx.Rcpts, func(r conformance.Recipient) bool { return matches(r.Path, to) })
+			if i < 0 && len(tx.Rcpts) == len(j.plan.errand.To) { // written in another way
+				i = slices.Index(j.plan.errand.To, to)
+			}
 			code := tx.Mail
 			if i >= 0 && tx.Mail < 300 {
 				code = tx.Rcpts[i].Code
 			}
 			if i >= 0 && code/100 == 2 {
 				switch word := tx.Rcpts[i].Word; {
+				case word/100 == 3: // what no end of content can get
+					f.open, code = true, 0
 				case word != 0:
 					code = word
 				case tx.Data >= 400:

@@ -29,6 +29,7 @@ type exchange struct {
 	path    string // of RCPT
 	mech    string // of AUTH
 	initial bool   // AUTH has an initial response
+	last    bool   // of BDAT
 	line    int    // in the script
 	acts    []act
 	leave   bool // the client must go: it has closed the connection, says the script
@@ -92,6 +93,9 @@ func compile(c *conformance.Case) (*plan, string) {
 	errand, err := c.Errand()
 	if err != nil {
 		return nil, err.Error()
+	}
+	if strings.Contains(errand.User+errand.Password+errand.Token+errand.Hello+errand.From+strings.Join(errand.To, ""), "\x00") {
+		return nil, "NUL cannot be handed over"
 	}
 	if slices.ContainsFunc(errand.To, func(to string) bool { return strings.Contains(to, ",") }) {
 		return nil, "a comma in an address cannot be handed over in a list"
@@ -274,6 +278,8 @@ func (m *compiler) client(s *smtpt.Step) {
 	switch {
 	case e.verb == "RCPT":
 		e.path = between(line)
+	case e.verb == "BDAT":
+		e.last = slices.Contains(words, "LAST")
 	case e.verb == "AUTH" && len(words) > 1:
 		e.mech, e.initial = words[1], len(words) > 2 || len(s.Pattern) > 1
 	}

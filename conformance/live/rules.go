@@ -24,6 +24,7 @@ var mild = map[string]string{
 	"C-5321-049": "a line beyond 512 octets is refused by those who cannot take it",
 	"C-5321-054": "DATA for nobody is refused by the server",
 	"C-2920-002": "a server that cannot take it sees it as two groups",
+	"C-5321-091": "the client was told how long to wait for a reply, which many take for how long to wait for its next octet; the RFC's own limits are minutes",
 	"C-2920-006": "the server throws the content away",
 	"C-4954-019": "whoever sets up a client with a password and without TLS has asked for it",
 }
