@@ -32,6 +32,7 @@ type conversation struct {
 	auth     *challenge
 
 	contents []content // as they came
+	lines    []string  // the commands
 	spoke    time.Time // when the server spoke last
 	injected bool      // octets of the server came between 220 and the handshake
 	inside   int       // commands that were answered inside TLS
@@ -66,7 +67,7 @@ func (v *conversation) run(ctx context.Context) {
 	defer stop()
 	err := v.dialogue(ctx)
 	v.idle = v.idle && ctx.Err() != nil
-	if err != nil && !errors.Is(err, errOver) && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+	if !errors.Is(err, errOver) && !errors.Is(err, io.EOF) && ctx.Err() == nil {
 		v.host.note("X", "%v", err)
 	}
 }
@@ -104,6 +105,7 @@ func (v *conversation) turn(ctx context.Context) error {
 	}
 	v.by.Client(line, early)
 	text := strings.TrimRight(string(line), "\r\n")
+	v.lines = append(v.lines, text)
 	verb, arg, _ := strings.Cut(text, " ")
 	verb = strings.ToUpper(verb)
 	v.watch(verb, early)
@@ -327,7 +329,7 @@ func (v *conversation) act(ctx context.Context, a act) error {
 				return err
 			}
 			from = to
-			v.listen(ctx, max(a.pause, time.Millisecond/2))
+			v.listen(ctx, max(time.Millisecond/2, min(a.pause, v.host.patience/4/time.Duration(len(a.cuts)))))
 			v.early = len(v.in)
 		}
 		return v.say(a.octets[from:])

@@ -37,6 +37,7 @@ func (j *judge) verdict(o *conformance.Outcome) {
 			j.add(f.ID, f.Text, "", "")
 		}
 	}
+	j.injected()
 	j.end()
 	if !j.claim.Hangs && j.claim.Crash == "" {
 		j.truth()
@@ -111,6 +112,25 @@ func (j *judge) state() string {
 		return "the server waits for what the client says next"
 	}
 	return "the connection is closed, or all was said"
+}
+
+// injected looks for what was put into an argument behind a line end, and became a command.
+func (j *judge) injected() {
+	e := j.plan.errand
+	for _, arg := range append([]string{e.Hello, e.From}, e.To...) {
+		_, tail, ok := strings.Cut(arg, "\n")
+		if !ok {
+			continue
+		}
+		for _, v := range j.all {
+			for _, line := range v.lines {
+				if strings.HasPrefix(line, tail) {
+					j.add("C-5321-034", fmt.Sprintf("what was handed over as an address or a name becomes a command: %.60q", line), "a refusal of the argument", "")
+					return
+				}
+			}
+		}
+	}
 }
 
 // fate is what the wire says about a recipient.
