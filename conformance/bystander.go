@@ -45,8 +45,9 @@ func (b *Bystander) Client(p []byte, early bool) {
 	if early && b.m.mode == data && f.last == "DATA" && len(p) > 0 {
 		b.m.fault("C-5321-053", "content before DATA is answered")
 	}
+	content := b.m.mode == data
 	b.m.sent(p)
-	if b.m.mode == data && len(p) > 0 {
+	if content && len(p) > 0 {
 		f.last = "."
 	}
 }
@@ -68,7 +69,7 @@ func (b *Bystander) Answered() {
 // Secured says that a TLS handshake has succeeded.
 func (b *Bystander) Secured() {
 	b.m.secured()
-	b.m.foreign.last, b.m.reply, b.m.code, b.m.partial = "", nil, 0, false
+	b.m.foreign.surplus, b.m.foreign.last, b.m.reply, b.m.code, b.m.partial = nil, "", nil, 0, false
 }
 
 // Secure reports whether the link is inside TLS.

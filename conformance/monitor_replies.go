@@ -132,7 +132,7 @@ func (m *monitor) complete(code int, text []byte) {
 			m.authed = true
 		}
 	case "MAIL", "SEND", "SOML", "SAML":
-		if tx.mail = code; !good && m.open == tx {
+		if tx.mail = code; !good && m.open == tx && tx.odd == "" {
 			m.open = nil // there is no transaction, whatever is in flight
 		}
 	case "RCPT":

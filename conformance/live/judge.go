@@ -23,7 +23,7 @@ type judge struct {
 }
 
 func (j *judge) add(id, text, want, got string) {
-	j.found = append(j.found, finding{id, text, want, got})
+	j.found = append(j.found, finding{id: id, text: text, want: want, got: got})
 }
 
 // verdict judges and fills in the outcome.
@@ -47,7 +47,7 @@ func (j *judge) verdict(o *conformance.Outcome) {
 	}
 	var hard, soft []finding
 	for _, f := range j.found {
-		if fails(f.id) {
+		if fails(f.id) && !f.soft {
 			hard = append(hard, f)
 		} else {
 			soft = append(soft, f)
@@ -227,16 +227,27 @@ func (j *judge) truth() {
 		j.add("C-5321-076", "the client says that nobody knows, and it is known", "", j.known(fates))
 	case m.Code == CodeUnknown:
 	case all && !odd:
-		id := "C-5321-072"
-		if slices.ContainsFunc(j.all, func(v *conversation) bool { return v.by.Quit() }) {
-			id = "C-5321-083"
-		}
-		j.add(id, fmt.Sprintf("the client says that the message was not accepted (exit code %d), and it was: another try delivers it twice", m.Code), "exit code 0", fmt.Sprintf("exit code %d", m.Code))
+		j.add(j.denied(), fmt.Sprintf("the client says that the message was not accepted (exit code %d), and it was: another try delivers it twice", m.Code), "exit code 0", fmt.Sprintf("exit code %d", m.Code))
 	case m.Code == CodePermanent && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.perm || !f.temp }):
 		j.add("C-5321-014", "every refusal was for now, and the client takes it for good", "exit code 75", "exit code 69")
 	case m.Code == CodeTemporary && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.temp || !f.perm || f.open }):
 		j.add("C-5321-014", "every refusal was for good, and the client takes it for one for now", "exit code 69", "exit code 75")
 	}
+}
+
+// denied returns the requirement that a client breaks which does not believe a success.
+func (j *judge) denied() string {
+	for _, v := range j.all {
+		for _, tx := range v.by.Transactions() {
+			if slices.ContainsFunc(tx.Answers, func(code int) bool { return code/100 == 2 && code != 250 }) {
+				return "C-5321-002"
+			}
+		}
+	}
+	if slices.ContainsFunc(j.all, func(v *conversation) bool { return v.by.Quit() }) {
+		return "C-5321-083"
+	}
+	return "C-5321-072"
 }
 
 // known says in a word what is known.
@@ -326,6 +337,9 @@ func (j *judge) reached() {
 		j.missed(fmt.Sprintf("the client does not even connect (exit code %d): %s", j.claim.Code, lastOf(j.claim.Output)))
 	case passed:
 		j.why = "the client takes another way than that of the case, without " + e.verb
+	case j.turnedDown() && j.mustAccept():
+		j.add("C-5321-055", "the client gives up because some recipients were refused: those that were accepted get nothing", "the message is sent to the others", "")
+		j.soften()
 	case j.mustAccept() && j.plan.errand.Mechanisms == nil:
 		j.missed(fmt.Sprintf("the client gives up before %s (exit code %d), and nothing that a server may not say was said", e.verb, j.claim.Code))
 	}
@@ -338,6 +352,18 @@ func (j *judge) skipped(far, due int) bool {
 		sent := slices.ContainsFunc(v.by.Transactions(), func(t conformance.Transaction) bool { return t.Mail != 0 })
 		for i := far + 1; i <= due && sent; i++ {
 			if verb := j.plan.exchanges[i].verb; verb == "BDAT" || verb == "AUTH" || verb == "334" || verb == "*" || verb == "STARTTLS" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// turnedDown reports whether a recipient was refused.
+func (j *judge) turnedDown() bool {
+	for _, v := range j.all {
+		for _, tx := range v.by.Transactions() {
+			if slices.ContainsFunc(tx.Rcpts, func(r conformance.Recipient) bool { return r.Code >= 400 }) {
 				return true
 			}
 		}

@@ -12,6 +12,7 @@ type finding struct {
 	id        string // of the requirement; "" where none is needed: a crash
 	text      string
 	want, got string
+	soft      bool // it is latitude, whatever the requirement's level
 }
 
 // mild are the requirements of the class MUST whose breach is only noted: no RFC has the
@@ -39,6 +40,9 @@ func fails(id string) bool {
 	_, harmless := mild[id]
 	return ok && !harmless && strings.HasPrefix(strings.ToUpper(r.Level), "MUST")
 }
+
+// soften makes latitude of what was found last.
+func (j *judge) soften() { j.found[len(j.found)-1].soft = true }
 
 // String names the requirement and says what is wrong.
 func (f finding) String() string {
