@@ -131,6 +131,13 @@ func (b *Bystander) Transactions() []Transaction {
 // InContent reports whether what the client says next is content: it was told to go on.
 func (b *Bystander) InContent() bool { return b.m.mode == data }
 
+// Abandon says that the client gives a command in the place of content: it does not take
+// what answered DATA for leave to go on.
+func (b *Bystander) Abandon() { b.m.mode = commands }
+
+// Waiting reports whether the client still waits for a whole reply to its last command.
+func (b *Bystander) Waiting() bool { return len(b.m.pending) > 0 }
+
 // Challenged reports whether what the client says next is the answer to a challenge.
 func (b *Bystander) Challenged() bool { return b.m.auth }
 

@@ -426,5 +426,8 @@ func (m *monitor) bdat(arg string) {
 
 // secured says that TLS is there: everything learnt before is void (RFC 3207 §4.2).
 func (m *monitor) secured() {
+	if m.foreign != nil {
+		m.foreign.inClear = m.offered
+	}
 	m.secure, m.hello, m.authed, m.offered = true, false, false, nil
 }

@@ -95,7 +95,11 @@ func (v *conversation) dialogue(ctx context.Context) error {
 
 // turn takes what the client says next and answers it.
 func (v *conversation) turn(ctx context.Context) error {
-	if v.by.InContent() {
+	switch {
+	case !v.by.InContent():
+	case v.abandons(ctx):
+		v.by.Abandon()
+	default:
 		return v.takeContent(ctx)
 	}
 	line, early, err := v.line(ctx)
@@ -105,7 +109,7 @@ func (v *conversation) turn(ctx context.Context) error {
 	}
 	v.by.Client(line, early)
 	text := strings.TrimRight(string(line), "\r\n")
-	v.lines = append(v.lines, text)
+	v.lines, v.stalled = append(v.lines, text), false
 	verb, arg, _ := strings.Cut(text, " ")
 	verb = strings.ToUpper(verb)
 	v.watch(verb, early)
@@ -121,11 +125,37 @@ func (v *conversation) turn(ctx context.Context) error {
 		}
 	}
 	err = v.answer(ctx, verb, arg)
-	v.by.Answered()
+	v.settle(err)
 	if v.by.Secure() {
 		v.inside++
 	}
 	return err
+}
+
+// settle ends the answer to a command. Where none is complete the client may wait for it.
+func (v *conversation) settle(err error) {
+	v.stalled = v.stalled || err == nil && v.by.Waiting()
+	v.by.Answered()
+}
+
+// abandons reports whether the client takes its leave in the place of content.
+func (v *conversation) abandons(ctx context.Context) bool {
+	v.idle = true
+	said := func() string { return strings.ToUpper(string(v.in)) }
+	for leaves(said()) && len(v.in) < len("QUIT\r\n") && !v.eof && ctx.Err() == nil {
+		v.read(ctx, time.Time{})
+	}
+	if len(v.in) < len("QUIT\r\n") || !leaves(said()) {
+		return false
+	}
+	early := v.early > 0
+	v.listen(ctx, 2*fraction)
+	return early || leaves(said())
+}
+
+// leaves reports whether a text is a command that leaves content unsent, or may become one.
+func leaves(text string) bool {
+	return strings.HasPrefix("QUIT\r\n", text) || strings.HasPrefix("RSET\r\n", text)
 }
 
 // watch looks at what only the server can know of.
@@ -247,7 +277,7 @@ func (v *conversation) takeContent(ctx context.Context) error {
 	v.idle = false
 	v.contents = append(v.contents, content{all, false, true})
 	err := v.answer(ctx, ".", "")
-	v.by.Answered()
+	v.settle(err)
 	return err
 }
 

@@ -32,12 +32,12 @@ func (j *judge) verdict(o *conformance.Outcome) {
 		o.Verdict, o.Reason = conformance.Skip, "the client says that it cannot do what this needs"
 		return
 	}
+	j.injected()
 	for _, v := range j.all {
 		for _, f := range v.by.Faults() {
 			j.add(f.ID, f.Text, "", "")
 		}
 	}
-	j.injected()
 	j.end()
 	if !j.claim.Hangs && j.claim.Crash == "" {
 		j.truth()
@@ -225,6 +225,7 @@ func (j *judge) truth() {
 		}
 	case m.Code == CodeUnknown && !open && !odd:
 		j.add("C-5321-076", "the client says that nobody knows, and it is known", "", j.known(fates))
+		j.soften()
 	case m.Code == CodeUnknown:
 	case all && !odd:
 		j.add(j.denied(), fmt.Sprintf("the client says that the message was not accepted (exit code %d), and it was: another try delivers it twice", m.Code), "exit code 0", fmt.Sprintf("exit code %d", m.Code))
@@ -296,6 +297,7 @@ func (j *judge) word(to, word string, f fate) {
 	case f.odd != "" || f.accepted == 0:
 	case word == "unknown":
 		j.add("C-5321-076", "the client says that nobody knows about "+to+", and the server has accepted it", "", "")
+		j.soften()
 	default:
 		j.add("C-5321-072", fmt.Sprintf("the client says %s of %s, and the server has accepted it", word, to), "accepted", word)
 	}
