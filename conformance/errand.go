@@ -15,6 +15,7 @@ type Errand struct {
 	Hello      string // the client's name
 	LMTP       bool
 	TLS        string   // "none", "starttls" or "implicit"; what is not "none" is required
+	InClear    bool     // the case itself would do without TLS; a client is told to insist all the same
 	Mechanisms []string // of AUTH; "any" is one of them where the choice is the client's; nil: no AUTH
 	User       string
 	Password   string
@@ -68,6 +69,7 @@ func (e *Errand) open(attrs []smtpt.Attr) error {
 			e.LMTP = true
 		case "tls":
 			e.TLS = map[string]string{"never": "none", "opportunistic": "starttls", "required": "starttls", "implicit": "implicit"}[v]
+			e.InClear = v == "opportunistic"
 		case "auth":
 			e.Mechanisms = strings.Split(v, ",")
 		case "user":

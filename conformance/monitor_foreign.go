@@ -18,6 +18,7 @@ type foreigner struct {
 	inClear  map[string]string // what was offered before TLS
 	greeting int
 	refused  bool   // DATA was answered by what is no 3yz, and nothing was said since
+	spilt    bool   // content was taken for commands
 	quirk    string // of the reply that is being read
 	beyond   string // what a careful client does not go on after
 	beyondID string
@@ -32,11 +33,16 @@ var inGroups = map[string]bool{"C-5321-050": true, "C-5321-051": true, "C-5321-0
 // reply too many for the answer to its command.
 var outOfStep = map[string]bool{"C-5321-052": true, "C-5321-038": true, "C-5321-022": true, "C-1870-001": true, "C-4954-001": true, "C-3207-001": true, "C-3030-001": true, "C-6152-001": true}
 
+// ofKeyword are the keywords without which a client breaks a requirement.
+var ofKeyword = map[string]string{
+	"C-1870-001": "SIZE", "C-5321-052": "PIPELINING", "C-4954-001": "AUTH", "C-3030-001": "CHUNKING", "C-6152-001": "8BITMIME", "C-3461-001": "DSN", "C-6531-003": "SMTPUTF8",
+}
+
 // excused reports whether a fault is none because the client could not know, and names the
 // requirement anew where another one was broken before.
 func (m *monitor) excused(id *string) bool {
 	f := m.foreign
-	if *id == "C-1870-001" && f.inClear["SIZE"] != "" { // it was learnt before TLS
+	if _, learnt := f.inClear[ofKeyword[*id]]; learnt && m.secure { // before TLS
 		*id = "C-3207-005"
 	}
 	if len(f.surplus) > 0 && (outOfStep[*id] || inGroups[*id]) {
@@ -91,6 +97,15 @@ func (m *monitor) stray(verb string, text []byte) bool {
 	f.before, f.last = f.last, verb
 	if len(text) > 2 && text[0] == 0x16 && text[1] == 3 {
 		m.fault("C-3207-003", "a TLS handshake that the server has not agreed to")
+		return true
+	}
+	if !verbs[verb] && f.before == "." && f.early {
+		if !f.spilt {
+			m.fault("C-5321-065", "content goes on behind a line of one dot: %.60q", text)
+			f.spilt = true
+		}
+		f.last = "."
+		m.push(owed{verb: verb})
 		return true
 	}
 	if !verbs[verb] && f.before == "DATA" && m.mode == commands {

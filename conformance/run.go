@@ -67,6 +67,7 @@ type Outcome struct {
 	Plays    int
 	Duration time.Duration // of all plays, by the clock on the wall
 	Again    string        // the command that plays it again; empty: that for this engine
+	Served   bool          // of a foreign client: it did what was asked, whatever else is wrong with it
 
 	transcript string // of a fuzzed session
 }

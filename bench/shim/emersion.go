@@ -54,7 +54,15 @@ func (j *job) emersion() error {
 		}
 	}
 	if j.user != "" {
-		if err := c.Auth(sasl.NewPlainClient("", j.user, j.password)); err != nil {
+		m, err := j.mechanism([]string{sasl.Plain, sasl.Login}, c.SupportsAuth)
+		if err != nil {
+			return err
+		}
+		how := sasl.NewPlainClient("", j.user, j.password)
+		if m == sasl.Login {
+			how = sasl.NewLoginClient(j.user, j.password)
+		}
+		if err := c.Auth(how); err != nil {
 			return err
 		}
 	}

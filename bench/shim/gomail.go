@@ -38,15 +38,24 @@ func (j *job) goMail() error {
 		options = append(options, gomail.WithSSL())
 	}
 	if j.user != "" {
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(j.user), gomail.WithPassword(j.password))
+		how := gomail.SMTPAuthAutoDiscover
+		switch len(j.mechanisms) {
+		case 0:
+		case 1:
+			how = gomail.SMTPAuthType(j.mechanisms[0])
+		default: // it takes one, or all
+			return errUnimplemented
+		}
+		options = append(options, gomail.WithSMTPAuth(how), gomail.WithUsername(j.user), gomail.WithPassword(j.password))
 	}
 	c, err := gomail.NewClient(j.host, options...)
 	if err != nil {
 		return err
 	}
 	m, err := gomail.EMLToMsgFromReader(bytes.NewReader(j.content))
-	if err != nil {
-		return errors.Join(errUnimplemented, err)
+	if err != nil { // it has no header that go-mail knows: all of it is text
+		m = gomail.NewMsg()
+		m.SetBodyString(gomail.TypeTextPlain, string(j.content))
 	}
 	m.ToIgnoreInvalid()
 	if err := errors.Join(m.EnvelopeFrom(j.from), m.Bcc(j.to...)); err != nil {

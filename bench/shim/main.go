@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ type job struct {
 	tls            string // none, starttls, implicit
 	ca             *x509.CertPool
 	user, password string
+	mechanisms     []string // of AUTH; nil: any
 	hello          string
 	timeout        time.Duration
 }
@@ -121,6 +123,9 @@ func read(env func(string) string) (*job, error) {
 		lmtp: env("PARLEY_PROTO") == "lmtp", tls: env("PARLEY_TLS"), user: env("PARLEY_USER"), password: env("PARLEY_PASSWORD"),
 		hello: env("PARLEY_HELLO"), timeout: 30 * time.Second,
 	}
+	if s := env("PARLEY_AUTH"); s != "" && s != "none" && s != "any" {
+		j.mechanisms = strings.Split(s, ",")
+	}
 	if s := env("PARLEY_TIMEOUT"); s != "" {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil {
@@ -141,6 +146,32 @@ func read(env func(string) string) (*job, error) {
 		j.ca.AppendCertsFromPEM(pem)
 	}
 	return j, nil
+}
+
+var (
+	errNoMechanism = errors.New("the server offers no mechanism of AUTH that will do")
+	errNoTLS       = errors.New("the server offers no STARTTLS")
+)
+
+// mechanism picks one of those that a client has, for clients that leave it to the caller.
+func (j *job) mechanism(has []string, offered func(string) bool) (string, error) {
+	may := func(m string) bool { return j.mechanisms == nil || slices.Contains(j.mechanisms, m) }
+	if !slices.ContainsFunc(has, may) {
+		return "", errUnimplemented
+	}
+	for _, m := range has {
+		if may(m) && offered(m) {
+			return m, nil
+		}
+	}
+	return "", errNoMechanism
+}
+
+// among returns what mechanism asks of a list of words.
+func among(list []string) func(string) bool {
+	return func(m string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, m) })
+	}
 }
 
 func (j *job) config() *tls.Config { return &tls.Config{ServerName: j.host, RootCAs: j.ca} }

@@ -28,6 +28,23 @@ func mox(j *job) error {
 	return err
 }
 
+func (j *job) moxAuth(offered []string) (sasl.Client, error) {
+	m, err := j.mechanism([]string{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"}, among(offered))
+	switch m {
+	case "SCRAM-SHA-256":
+		return sasl.NewClientSCRAMSHA256(j.user, j.password, false), nil
+	case "SCRAM-SHA-1":
+		return sasl.NewClientSCRAMSHA1(j.user, j.password, false), nil
+	case "CRAM-MD5":
+		return sasl.NewClientCRAMMD5(j.user, j.password), nil
+	case "PLAIN":
+		return sasl.NewClientPlain(j.user, j.password), nil
+	case "LOGIN":
+		return sasl.NewClientLogin(j.user, j.password), nil
+	}
+	return nil, err
+}
+
 func (j *job) mox() error {
 	mode := map[string]smtpclient.TLSMode{"starttls": smtpclient.TLSRequiredStartTLS, "implicit": smtpclient.TLSImmediate}[j.tls]
 	if mode == "" {
@@ -35,9 +52,7 @@ func (j *job) mox() error {
 	}
 	opts := smtpclient.Opts{RootCAs: j.ca}
 	if j.user != "" {
-		opts.Auth = func([]string, *tls.ConnectionState) (sasl.Client, error) {
-			return sasl.NewClientPlain(j.user, j.password), nil
-		}
+		opts.Auth = func(offered []string, _ *tls.ConnectionState) (sasl.Client, error) { return j.moxAuth(offered) }
 	}
 	tcp := *j
 	tcp.tls = "none" // it begins TLS itself

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/smtp"
 	"net/textproto"
+	"strings"
 )
 
 // netSMTP is the client of the standard library, step by step: its SendMail would take
@@ -29,12 +30,24 @@ func (j *job) netSMTP() error {
 		return err
 	}
 	if j.tls == "starttls" {
+		if ok, _ := c.Extension("STARTTLS"); !ok {
+			return errNoTLS
+		}
 		if err := c.StartTLS(j.config()); err != nil {
 			return err
 		}
 	}
 	if j.user != "" {
-		if err := c.Auth(smtp.PlainAuth("", j.user, j.password, j.host)); err != nil {
+		_, list := c.Extension("AUTH")
+		m, err := j.mechanism([]string{"PLAIN", "CRAM-MD5"}, among(strings.Fields(list)))
+		if err != nil {
+			return err
+		}
+		how := smtp.PlainAuth("", j.user, j.password, j.host)
+		if m == "CRAM-MD5" {
+			how = smtp.CRAMMD5Auth(j.user, j.password)
+		}
+		if err := c.Auth(how); err != nil {
 			return err
 		}
 	}

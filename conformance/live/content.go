@@ -106,6 +106,9 @@ func bare(p []byte) bool {
 
 // parts returns the header and the body of a message.
 func parts(p []byte) (head, body []byte) {
+	if body, ok := bytes.CutPrefix(p, []byte("\r\n")); ok { // an empty header
+		return nil, body
+	}
 	if i := bytes.Index(p, []byte("\r\n\r\n")); i >= 0 {
 		return p[:i+2], p[i+4:]
 	}

@@ -35,6 +35,7 @@ type conversation struct {
 	lines    []string  // the commands
 	spoke    time.Time // when the server spoke last
 	injected bool      // octets of the server came between 220 and the handshake
+	ahead    bool      // the client has taken such octets for a reply
 	inside   int       // commands that were answered inside TLS
 	badCert  bool      // the server's certificate is not to be trusted
 	scripted bool      // the server has done something to the connection
@@ -107,12 +108,12 @@ func (v *conversation) turn(ctx context.Context) error {
 		v.left(ctx, err)
 		return err
 	}
-	v.by.Client(line, early)
 	text := strings.TrimRight(string(line), "\r\n")
 	v.lines, v.stalled = append(v.lines, text), false
 	verb, arg, _ := strings.Cut(text, " ")
 	verb = strings.ToUpper(verb)
-	v.watch(verb, early)
+	ahead := v.deceived(verb, early)
+	v.by.Client(line, early && !ahead)
 	if v.auth != nil || v.by.Challenged() {
 		verb, arg = "334", ""
 		if text == "*" {
@@ -124,11 +125,11 @@ func (v *conversation) turn(ctx context.Context) error {
 			return err
 		}
 	}
+	if v.by.Secure() {
+		defer func() { v.inside++ }()
+	}
 	err = v.answer(ctx, verb, arg)
 	v.settle(err)
-	if v.by.Secure() {
-		v.inside++
-	}
 	return err
 }
 
@@ -158,8 +159,10 @@ func leaves(text string) bool {
 	return strings.HasPrefix("QUIT\r\n", text) || strings.HasPrefix("RSET\r\n", text)
 }
 
-// watch looks at what only the server can know of.
-func (v *conversation) watch(verb string, early bool) {
+// deceived looks at what only the server can know of, and reports whether the client
+// takes octets from before the handshake for a reply: from there on it is ahead of the
+// server without knowing.
+func (v *conversation) deceived(verb string, early bool) bool {
 	switch verb {
 	case "MAIL", "AUTH":
 		if v.badCert {
@@ -169,8 +172,9 @@ func (v *conversation) watch(verb string, early bool) {
 	}
 	if early && v.injected && v.inside == 1 {
 		v.by.Note("C-3207-007", verb+" is sent before the server has said anything inside TLS: octets from before the handshake were taken for a reply")
-		v.injected = false
+		v.injected, v.ahead = false, true
 	}
+	return v.ahead
 }
 
 // left judges how the client has closed the connection.

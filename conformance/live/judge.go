@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,11 @@ type judge struct {
 	all   []*conversation
 	limit time.Duration
 
-	found []finding
-	why   string // why nothing can be said; "": something can
+	habitual func(*conformance.Case, string) bool // whether a breach is counted elsewhere
+
+	found  []finding
+	why    string // why nothing can be said; "": something can
+	served bool   // all have the message, and the client says so
 }
 
 func (j *judge) add(id, text, want, got string) {
@@ -45,11 +49,14 @@ func (j *judge) verdict(o *conformance.Outcome) {
 		j.content()
 		j.reached()
 	}
+	o.Served = j.served
 	var hard, soft []finding
 	for _, f := range j.found {
-		if fails(f.id) && !f.soft {
+		switch {
+		case j.habitual(j.c, f.id):
+		case fails(f.id) && !f.soft:
 			hard = append(hard, f)
-		} else {
+		default:
 			soft = append(soft, f)
 		}
 	}
@@ -91,7 +98,7 @@ func (j *judge) end() {
 		j.why = fmt.Sprintf("the server keeps silent, and the client is more patient than %v", j.limit)
 	case m.Hangs:
 		j.add("", fmt.Sprintf("the client hangs: after %v it has not ended", j.limit), "an end", j.state())
-	case m.Code != CodeAccepted && m.Code != CodePermanent && m.Code != CodeTemporary && m.Code != CodeUnknown && !notAccepted[m.Code]:
+	case m.Code != CodeAccepted && m.Code != CodeUnknown && !notAccepted(m.Code):
 		j.why = fmt.Sprintf("the exit code %d is not one of the contract: %s", m.Code, lastOf(m.Output))
 	}
 }
@@ -218,6 +225,7 @@ func (j *judge) truth() {
 			j.add("C-5321-072", fmt.Sprintf("%s gets the message %d times", to, f.accepted), "one acceptance", "")
 		}
 	}
+	j.served = m.Code == CodeAccepted && all
 	switch {
 	case m.Code == CodeAccepted:
 		for i, to := range j.plan.errand.To {
@@ -238,12 +246,8 @@ func (j *judge) truth() {
 
 // denied returns the requirement that a client breaks which does not believe a success.
 func (j *judge) denied() string {
-	for _, v := range j.all {
-		for _, tx := range v.by.Transactions() {
-			if slices.ContainsFunc(tx.Answers, func(code int) bool { return code/100 == 2 && code != 250 }) {
-				return "C-5321-002"
-			}
-		}
+	if j.unusual() {
+		return "C-5321-002"
 	}
 	if slices.ContainsFunc(j.all, func(v *conversation) bool { return v.by.Quit() }) {
 		return "C-5321-083"
@@ -331,7 +335,10 @@ func (j *judge) reached() {
 	if far >= due && len(j.all) > 0 || j.plan.refuse || j.why != "" || j.claim.Code == CodeAccepted && !j.skipped(far, due) {
 		return
 	}
-	e := j.plan.exchanges[max(due, 0)]
+	e := exchange{verb: "a command"}
+	if due >= 0 {
+		e = j.plan.exchanges[due]
+	}
 	passed := j.skipped(far, due)
 	switch {
 	case len(j.all) == 0 && !j.mustAccept():
@@ -375,7 +382,7 @@ func (j *judge) turnedDown() bool {
 
 // missed notes that the client has not sent a message that it should have.
 func (j *judge) missed(text string) {
-	if strings.HasPrefix(j.c.ID, "sanity/") {
+	if control(j.c) {
 		j.add("", text, "the message is sent", "")
 		return
 	}
@@ -383,22 +390,53 @@ func (j *judge) missed(text string) {
 		j.why = text
 		return
 	}
-	for _, id := range j.c.Rfc {
-		if fails(id) && j.c.Level == "MUST" {
-			j.add(id, text, "the message is sent", "")
-			return
-		}
-	}
-	for _, id := range append(slices.Clone(j.c.Rfc), j.c.Odd...) {
-		j.add(id, text, "the message is sent", "")
+	ids := append(slices.Clone(j.c.Rfc), j.c.Odd...)
+	switch i := slices.IndexFunc(ids, fails); {
+	case j.unusual():
+		j.add("C-5321-002", text, "the message is sent", "")
+	case i >= 0:
+		j.add(ids[i], text, "the message is sent", "")
+	case len(ids) > 0:
+		j.add(ids[0], text, "the message is sent", "")
+	default:
+		j.why = text
 		return
 	}
-	j.why = text
+	if j.c.Level != "MUST" {
+		j.soften()
+	}
 }
 
-// mustAccept reports whether a client has no choice but to send the message: the case
-// says that it is accepted, and our engine does so even when it is strict.
+// unusual reports whether the server has said yes by a code that no list has at that place.
+func (j *judge) unusual() bool {
+	odd := func(code int) bool { return code/100 == 2 && code != 250 }
+	for _, v := range j.all {
+		for _, tx := range v.by.Transactions() {
+			if odd(tx.Mail) || slices.ContainsFunc(tx.Answers, odd) ||
+				slices.ContainsFunc(tx.Rcpts, func(r conformance.Recipient) bool { return odd(r.Code) && r.Code != 251 }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mustAccept reports whether a client has no choice but to send the message: it can be
+// sent as it was handed over, the case says that it is accepted, and our engine does so
+// even when it is strict.
 func (j *judge) mustAccept() bool {
+	e := j.plan.errand
+	inTLS := slices.ContainsFunc(j.plan.exchanges, func(e exchange) bool {
+		return slices.ContainsFunc(e.acts, func(a act) bool { return a.kind == secure })
+	})
+	switch {
+	case e.InClear && !inTLS: // who was told to insist on TLS gives up
+		return false
+	case !bytes.Equal(e.Content, canonical(e.Content)) || len(e.Content) == 0: // RFC 5321 §4.1.1.4: it may be refused
+		return false
+	case strings.ContainsFunc(e.From+strings.Join(e.To, ""), func(r rune) bool { return r > 126 }): // there is no such thing without SMTPUTF8
+		return false
+	}
 	accepted, refused := false, false
 	smtpt.Walk(j.c.Script.Steps, func(s *smtpt.Step) {
 		if s.Kind == smtpt.Result {

@@ -81,7 +81,7 @@ func TestFaults(t *testing.T) {
 		{"bare-lf-command", "sanity/control", "C-5321-033", conformance.Fail},
 		{"no-dots", "rfc5321/transparency", "C-5321-065", conformance.Fail},
 		{"data-anyway", "rfc5321/data-554", "C-5321-053", conformance.Fail},
-		{"ignores-421", "rfc5321/421-anywhere-rcpt", "C-5321-077", conformance.Fail},
+		{"ignores-421", "rfc5321/421-anywhere-rcpt", "C-5321-077", conformance.Latitude},
 		{"no-clock", "rfc5321/dribble", "C-5321-091", conformance.Latitude},
 		{"hang", "sanity/control", "hangs", conformance.Fail},
 		{"crash", "sanity/control", "crashes", conformance.Fail},
@@ -155,13 +155,29 @@ func TestNotApplicable(t *testing.T) {
 // The control cases decide whether anything was said at all.
 func TestControls(t *testing.T) {
 	c := suite(t)["sanity/control"]
-	p := player(t, fake{"bare-lf"})
-	r := conformance.RunAll(conformance.Plan{
-		Cases: []*conformance.Case{c}, Controls: []*conformance.Case{c},
-		Play: func(c *conformance.Case) *conformance.Outcome { return p.Play(t.Context(), c) },
-	})
-	if r.Exit() != conformance.ExitInconclusive {
-		t.Errorf("exit code %d", r.Exit())
+	for fault, want := range map[string]int{"denies": conformance.ExitInconclusive, "no-quit": conformance.ExitFinding} {
+		p := player(t, fake{fault})
+		r := conformance.RunAll(conformance.Plan{
+			Cases: []*conformance.Case{c}, Controls: []*conformance.Case{c},
+			Play: func(c *conformance.Case) *conformance.Outcome { return p.Play(t.Context(), c) },
+		})
+		if r.Exit() != want {
+			t.Errorf("%s: exit code %d, want %d", fault, r.Exit(), want)
+		}
+	}
+}
+
+// What a client does wrong in each case counts in the control case, and in those about it.
+func TestHabit(t *testing.T) {
+	cases := suite(t)
+	p := player(t, fake{"no-quit"})
+	for _, tt := range []struct {
+		id   string
+		want conformance.Verdict
+	}{{"sanity/control", conformance.Fail}, {"rfc5321/lock-step", conformance.Pass}, {"rfc5321/quit-is-the-last", conformance.Fail}} {
+		if o := p.Play(t.Context(), cases[tt.id]); o.Verdict != tt.want {
+			t.Errorf("want %v:\n%s", tt.want, o.Report())
+		}
 	}
 }
 

@@ -61,8 +61,7 @@ type ClaimedRecipient struct {
 	Outcome string `json:"outcome"`
 }
 
-// The exit codes of the contract. Those from 64 to 78 that are not named here say, each
-// in its way, that the message was not accepted.
+// The exit codes of the contract, beside the others from 64 to 78.
 const (
 	CodeAccepted      = 0
 	CodePermanent     = 69
@@ -71,9 +70,9 @@ const (
 	CodeUnimplemented = 89 // the client cannot do what the case needs
 )
 
-// notAccepted are the other codes that say so: usage, data, no input, no host, I/O,
-// protocol, permission, configuration.
-var notAccepted = map[int]bool{64: true, 65: true, 66: true, 68: true, 74: true, 76: true, 77: true, 78: true}
+// notAccepted reports whether an exit code says that the message was not accepted: all
+// those of sysexits do, each in its way.
+func notAccepted(code int) bool { return code >= 64 && code <= 78 }
 
 // Peer is a client. Do returns when the client has ended, or soon after the context has.
 // An error means that there was no client to speak of: nothing can be said about it.

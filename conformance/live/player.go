@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,10 +24,11 @@ type Player struct {
 	Memory   int64         // how much more than for the control case the client may take, in octets; 0: 256 MiB
 	Command  string        // how a case is played again; %s stands for its id
 
-	certs *certificates
-	dir   string
-	usual int64 // memory of the control case
-	mu    sync.Mutex
+	certs  *certificates
+	dir    string
+	mu     sync.Mutex
+	usual  int64           // memory of the control case
+	habits map[string]bool // requirements that the client breaks in the control case
 }
 
 // Defaults of a player.
@@ -44,7 +47,7 @@ func NewPlayer(p Peer) (*Player, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &Player{Peer: p, dir: dir}
+	made := &Player{Peer: p, dir: dir, habits: map[string]bool{}}
 	if made.certs, err = newCertificates(); err == nil {
 		err = os.WriteFile(made.ca(), made.certs.ca.PEM(), 0o600)
 	}
@@ -79,11 +82,24 @@ func (p *Player) Play(ctx context.Context, c *conformance.Case) *conformance.Out
 		o.Verdict, o.Reason = conformance.Inconclusive, err.Error()
 		return o
 	}
-	j := &judge{c: c, plan: plan, claim: claim, all: h.all, limit: cmp.Or(p.Limit, DefaultLimit)}
+	j := &judge{c: c, plan: plan, claim: claim, all: h.all, limit: cmp.Or(p.Limit, DefaultLimit), habitual: p.habitual}
 	p.weigh(j)
 	j.verdict(o)
 	return o
 }
+
+// habitual reports whether a client breaks the requirement in the control case already:
+// that counts there and in the cases about it, and not once for each case there is.
+func (p *Player) habitual(c *conformance.Case, id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if control(c) && id != "" {
+		p.habits[id] = true
+	}
+	return p.habits[id] && !control(c) && !slices.Contains(c.Rfc, id) && !slices.Contains(c.Against, id)
+}
+
+func control(c *conformance.Case) bool { return strings.HasPrefix(c.ID, "sanity/") }
 
 // weigh holds the client's memory against what it took for the first case.
 func (p *Player) weigh(j *judge) {

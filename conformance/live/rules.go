@@ -22,6 +22,8 @@ var mild = map[string]string{
 	"C-5321-006": "RFC 5321 §4.2.1 lets a client look at one line of a reply and trust that the others agree",
 	"C-5321-010": "who goes on behind a reply too many is caught where it makes an untrue word of it",
 	"C-3207-001": "whoever is told to insist on TLS may as well ask for it; a server that has none says so",
+	"C-5321-031": "a server that has taken its leave does not listen",
+	"C-5321-077": "a server that has taken its leave does not listen",
 	"C-5321-037": "servers that refuse a blank at the end of a line are rare",
 	"C-5321-049": "a line beyond 512 octets is refused by those who cannot take it",
 	"C-5321-054": "DATA for nobody is refused by the server",

@@ -21,7 +21,7 @@ for to in $PARLEY_RCPTS; do
 	set -- "$@" --mail-rcpt "$to"
 done
 
-facts=$(curl -q --silent --show-error --noproxy '*' --max-time "${PARLEY_TIMEOUT:-30}" --mail-from "$PARLEY_FROM" "$@" \
+facts=$(curl -q --globoff --silent --show-error --noproxy '*' --max-time "${PARLEY_TIMEOUT:-30}" --mail-from "$PARLEY_FROM" "$@" \
 	--upload-file "$PARLEY_FILE" --write-out '%{response_code},%{size_upload}' "$scheme://$host:$port/$PARLEY_HELLO")
 code=$?
 set -- $facts # reply code, octets uploaded

@@ -4,8 +4,10 @@ set -u
 [ -z "${PARLEY_TOKEN:-}" ] || exit 89
 [ -n "$PARLEY_FROM" ] || PARLEY_FROM='<>'
 
+file=$(mktemp)
+trap 'rm -f "$file"' EXIT
 set -- --server "${1:-$PARLEY_HOST}" --port "${2:-$PARLEY_PORT}" --ehlo "$PARLEY_HELLO" --from "$PARLEY_FROM" --to "$PARLEY_RCPTS" \
-	--data - --timeout "${PARLEY_TIMEOUT:-30}"
+	--data "@$file" --timeout "${PARLEY_TIMEOUT:-30}"
 [ "${PARLEY_PROTO:-smtp}" = smtp ] || set -- "$@" --protocol LMTP
 case ${PARLEY_TLS:-none} in
 starttls) set -- "$@" --tls --tls-verify --tls-ca-path "$PARLEY_CA" ;;
@@ -18,14 +20,18 @@ any) set -- "$@" --auth ;;
 esac
 [ "${PARLEY_AUTH:-none}" = none ] || set -- "$@" --auth-user "$PARLEY_USER" --auth-password "$PARLEY_PASSWORD"
 
-# It puts a line end behind what it is given.
-dialogue=$(head -c -2 "$PARLEY_FILE" | swaks "$@" 2>&1)
+# It puts a line end behind what it is given, and an empty line behind what has no header.
+grep -q -m 1 '^[!-9;-~]*:' <<-end || printf '\n\n' >"$file"
+	$(head -n 1 "$PARLEY_FILE")
+end
+head -c -2 "$PARLEY_FILE" >>"$file"
+dialogue=$(swaks "$@" 2>&1)
 code=$?
 printf '%s\n' "$dialogue" >&2
 
 # swaks says in which phase it failed and marks what it did not like by "**".
 refused=$(printf '%s\n' "$dialogue" | sed -n 's/^<[*~]\* \([45]\)[0-9][0-9].*/\1/p' | tail -n 1)
-rcpt=$(printf '%s\n' "$dialogue" | sed -n '/^ *[-~*]*> RCPT/,/^ *[-~*]*> /s/^<[*~]\* \([45]\).*/\1/p' | tail -n 1)
+rcpt=$(printf '%s\n' "$dialogue" | awk '/^ *[-~*]*> /{on = /> (RCPT|[.]$)/} on && /^<[*~][*] [45]/{last = substr($2, 1, 1)} END{print last}')
 case $code:$refused:$rcpt in
 0:*: | 27:*:) exit 0 ;;      # 27: QUIT was not answered well
 0:*:4 | 27:*:4) exit 75 ;;   # some recipients
