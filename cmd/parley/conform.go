@@ -165,7 +165,7 @@ func newConformList() *cobra.Command {
 type runFlags struct {
 	caseFlags
 	reportFlags
-	clientFlags
+	heldFlags
 	strict, tap, dry, quick, quiet bool
 	expected, json                 string
 	variant, mutant                string
@@ -194,7 +194,7 @@ message; docs/instrument.md has the contract.`,
 	}
 	f.caseFlags.add(cmd)
 	f.reportFlags.add(cmd)
-	f.clientFlags.add(cmd)
+	f.heldFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "what an RFC allows and advises against is a finding")
 	cmd.Flags().StringVar(&f.expected, "expected", "", "file of cases known to fail: id and reason on each line")
 	cmd.Flags().IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "cases played at once")

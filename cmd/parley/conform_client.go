@@ -15,14 +15,14 @@ import (
 	"github.com/parley-mail/parley/conformance/live"
 )
 
-// clientFlags say which client is held against the cases, other than the engine.
-type clientFlags struct {
+// heldFlags say which client is held against the cases, other than the engine.
+type heldFlags struct {
 	client, clientName, clientVersion string
 	limit, patience                   time.Duration
 	memory                            int64
 }
 
-func (f *clientFlags) add(cmd *cobra.Command) {
+func (f *heldFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.client, "client", "", "play against this command instead of the engine: placeholders in braces say what to send")
 	fl.StringVar(&f.clientName, "client-name", "", "with --client: what reports call it (default: the program's name)")
