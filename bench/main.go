@@ -32,6 +32,9 @@ var blaster []byte
 //go:embed py/smtplib_load.py
 var smtplib []byte
 
+//go:embed js/nodemailer_load.cjs
+var nodemailer []byte
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := command(ctx, os.Args[1:])
@@ -66,10 +69,10 @@ func command(ctx context.Context, args []string) error {
 }
 
 func compare(ctx context.Context, args []string) error {
-	c := run.Config{Source: run.Source{Blaster: blaster, Smtplib: smtplib}, Log: os.Stderr}
+	c := run.Config{Source: run.Source{Blaster: blaster, Smtplib: smtplib, Nodemailer: nodemailer}, Log: os.Stderr}
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.IntVar(&c.Rounds, "rounds", 7, "rounds of each workload; those that need no median have fewer")
-	workloads := f.String("workload", "", "workloads, with commas between; empty: all, the parts and the system calls too\n"+strings.Join(run.Names(), " "))
+	workloads := f.String("workload", "", "workloads, or the beginnings of their names, with commas between; components and syscalls; empty: all\n"+strings.Join(run.Names(), " "))
 	clients := f.String("client", "", "clients, with commas between; empty: all")
 	seconds := f.Float64("seconds", 0.35, "how long a run is meant to take")
 	f.IntVar(&c.Messages, "messages", 0, "messages of each run; 0: as many as take that long")
@@ -81,8 +84,6 @@ func compare(ctx context.Context, args []string) error {
 	}
 	c.Target = time.Duration(*seconds * float64(time.Second))
 	c.Workloads, c.Clients = list(*workloads), list(*clients)
-	c.Components = len(c.Workloads) == 0
-	c.Syscalls = c.Components
 	began := time.Now()
 	name, err := run.Compare(ctx, c)
 	if name != "" {
@@ -97,7 +98,7 @@ func list(s string) []string {
 
 func write(args []string) error {
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
-	in := f.String("in", "", "a file of results; empty: the latest in results")
+	in := f.String("in", "", "files of results, with commas between; empty: the latest in results")
 	out := f.String("out", "../docs", "directory of the report")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -109,7 +110,7 @@ func write(args []string) error {
 		}
 		*in = latest
 	}
-	r, err := run.Load(*in)
+	r, err := run.Load(list(*in)...)
 	if err != nil {
 		return err
 	}

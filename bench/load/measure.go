@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,6 +22,9 @@ type Result struct {
 	CPUSys   float64  `json:"cpu_sys"`
 	Allocs   *float64 `json:"allocs_per_msg,omitempty"` // with Hold: for each session
 	Bytes    *float64 `json:"bytes_per_msg,omitempty"`
+	// Peak is the most memory that was in use above that of the program when it had its
+	// message and no session yet, in KiB.
+	Peak *float64 `json:"peak_kib,omitempty"`
 
 	// With Hold only.
 	RSS        float64 `json:"rss_kib_per_session,omitempty"`
@@ -44,6 +48,7 @@ func Run(l *Load, open Opener, out io.Writer) error {
 	if l.Hold {
 		return hold(l, open, out)
 	}
+	beside := watchMemory()
 	var r *Result
 	var err error
 	if l.Reconnect {
@@ -54,7 +59,7 @@ func Run(l *Load, open Opener, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r.Messages = l.Messages
+	r.Messages, r.Peak = l.Messages, beside()
 	return json.NewEncoder(out).Encode(r)
 }
 
@@ -198,6 +203,35 @@ func CPU() (user, sys time.Duration) {
 		return 0, 0
 	}
 	return time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano())
+}
+
+// watchMemory begins to watch how much memory this process uses at most, and returns what
+// tells how much more that was than now, in KiB; nil where the system does not say.
+func watchMemory() func() *float64 {
+	debug.FreeOSMemory()
+	// Writing 5 makes the peak what is in use now.
+	if os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) != nil {
+		return func() *float64 { return nil }
+	}
+	base := peak()
+	return func() *float64 {
+		more := max(peak()-base, 0)
+		return &more
+	}
+}
+
+// peak is the most memory that this process has had in use, in KiB.
+func peak() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kib float64
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		return 0
+	}
+	return kib
 }
 
 // residentSet is the memory of this process that is in use, in octets; 0 where the

@@ -22,6 +22,7 @@ func sinkCPU(s *run.Sample) float64 { return positive(per(s.SinkCPU*1e6, float64
 func turns(s *run.Sample) float64   { return positive(s.Turns) }
 func allocs(s *run.Sample) float64  { return maybe(s.Allocs) }
 func octets(s *run.Sample) float64  { return maybe(s.Bytes) }
+func peak(s *run.Sample) float64    { return maybe(s.Peak) }               // KiB
 func maxRSS(s *run.Sample) float64  { return positive(float64(s.MaxRSS)) } // KiB
 func rss(s *run.Sample) float64     { return positive(s.RSS) }
 func heap(s *run.Sample) float64    { return positive(s.Heap) }

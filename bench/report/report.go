@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/parley-mail/parley/bench/chart"
 	"github.com/parley-mail/parley/bench/run"
 )
 
@@ -63,7 +64,7 @@ func (d *data) page() []byte {
 	}
 	titles := run.Titles()
 	for _, w := range run.Names() {
-		if len(d.keys[w]) == 0 {
+		if len(d.keys[w]) == 0 || run.Grows(w) {
 			continue
 		}
 		fmt.Fprintf(&b, "## %s: %s\n\n", strings.ToUpper(w[:1])+w[1:], titles[w])
@@ -76,6 +77,7 @@ func (d *data) page() []byte {
 			d.table(&b, w, columns)
 		}
 	}
+	d.growth(&b)
 	d.calls(&b)
 	d.components(&b)
 	return b.Bytes()
@@ -124,7 +126,7 @@ func (d *data) goals(b *bytes.Buffer) {
 		if g.least {
 			sign = "≥ "
 		}
-		row(b, number, g.what, mark(sign, g.bar), mark(sign, g.moon), number2(v), verdict)
+		row(b, number, g.what, mark(sign, g.bar), mark(sign, g.moon), chart.Figure(v), verdict)
 	}
 	b.WriteString("\n")
 }
@@ -133,7 +135,7 @@ func mark(sign string, v float64) string {
 	if math.IsNaN(v) {
 		return "–"
 	}
-	return sign + number2(v)
+	return sign + chart.Figure(v)
 }
 
 // column is one of a table of clients.
@@ -168,7 +170,7 @@ var (
 	}
 	bulkColumns = []column{
 		own("GB/s", bulk), limit("× C limit", "blaster-c", bulk), limit("× Go limit", "blaster-go", bulk),
-		own("CPU s/GB", cpuGB), limit("CPU ÷ C limit", "blaster-c", cpu), own("allocs/msg", allocs), own("B/msg", octets),
+		own("CPU s/GB", cpuGB), limit("CPU ÷ C limit", "blaster-c", cpu), own("allocs/msg", allocs), own("B/msg", octets), own("KiB beside the message", peak),
 		{"RSS MiB", func(d *data, w, key string) float64 { return d.median(w, key, maxRSS) / 1024 }},
 	}
 	idleColumns = []column{
@@ -191,7 +193,7 @@ func (d *data) table(b *bytes.Buffer, workload string, columns []column) {
 		client, mode, _ := strings.Cut(key, " ")
 		cells := []string{client, mode}
 		for _, c := range used {
-			cells = append(cells, number2(c.value(d, workload, key)))
+			cells = append(cells, chart.Figure(c.value(d, workload, key)))
 		}
 		row(b, cells...)
 	}
@@ -215,7 +217,7 @@ func (d *data) calls(b *bytes.Buffer) {
 	row(b, "---", "---", "---:", "---:")
 	for _, key := range d.keys["syscalls"] {
 		client, mode, _ := strings.Cut(key, " ")
-		row(b, client, mode, number2(d.median("syscalls", key, other("calls"))), number2(d.median("syscalls-bulk", key, callsPerMiB)))
+		row(b, client, mode, chart.Figure(d.median("syscalls", key, other("calls"))), chart.Figure(d.median("syscalls-bulk", key, callsPerMiB)))
 	}
 	b.WriteString("\n")
 }
@@ -229,7 +231,7 @@ func (d *data) components(b *bytes.Buffer) {
 	row(b, "---", "---:", "---:")
 	for i := range d.Samples {
 		if s := &d.Samples[i]; s.Workload == run.ComponentWorkload {
-			row(b, s.Client, number2(s.Other["ns"]), number2(s.Other["allocs"]))
+			row(b, s.Client, chart.Figure(s.Other["ns"]), chart.Figure(s.Other["allocs"]))
 		}
 	}
 	b.WriteString("\n")
@@ -243,22 +245,4 @@ func row(b *bytes.Buffer, cells ...string) {
 func clean(s string) string {
 	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "|", "/")), " ")
 	return s[:min(len(s), 120)]
-}
-
-// number2 shows a figure with two or three digits that mean something.
-func number2(v float64) string {
-	switch a := math.Abs(v); {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return "–"
-	case a >= 100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case a >= 10:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case a == math.Trunc(a):
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case a >= 0.1:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	default:
-		return strconv.FormatFloat(v, 'f', 3, 64)
-	}
 }

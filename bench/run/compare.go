@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,18 +26,16 @@ import (
 
 // Config says what is compared, and how long.
 type Config struct {
-	Rounds     int           // of each workload
-	Target     time.Duration // that a run is meant to take
-	Messages   int           // of a run; 0: as many as Target allows
-	Workloads  []string      // by name; empty: all
-	Clients    []string      // by name; empty: all
-	Parley     string        // the command; "": built from the module beside
-	Components bool          // time the parts too
-	Syscalls   bool          // count system calls too
-	Smoke      bool          // everything small, to see that it works: the figures mean nothing
-	Out        string        // directory of the results
-	Source     Source
-	Log        io.Writer
+	Rounds    int           // of each workload
+	Target    time.Duration // that a run is meant to take
+	Messages  int           // of a run; 0: as many as Target allows
+	Workloads []string      // by name, or by what it begins with; also ComponentWorkload and SyscallWorkload; empty: all
+	Clients   []string      // by name; empty: all
+	Parley    string        // the command; "": built from the module beside
+	Smoke     bool          // everything small, to see that it works: the figures mean nothing
+	Out       string        // directory of the results
+	Source    Source
+	Log       io.Writer
 }
 
 // one run may take this long.
@@ -48,11 +47,26 @@ type harness struct {
 	*kit
 	results *file
 	cpus    []int
+	clock   clock
+}
+
+// clock guesses how much time is left, from how much work is done: runs of clients, by how
+// long they are meant to be.
+type clock struct {
+	began      time.Time
+	work, done float64
+}
+
+func (c *clock) left() time.Duration {
+	if c.done == 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Since(c.began)) * max(c.work/c.done-1, 0))
 }
 
 // Compare runs it all, and returns the name of the file with the results.
 func Compare(ctx context.Context, c Config) (string, error) {
-	picked, err := pick(c.Workloads)
+	picked, parts, calls, err := pick(c.Workloads)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +88,10 @@ func Compare(ctx context.Context, c Config) (string, error) {
 		return "", err
 	}
 	defer results.f.Close()
-	h := &harness{Config: c, kit: k, results: results, cpus: processors()}
+	h := &harness{Config: c, kit: k, results: results, cpus: processors(), clock: clock{began: time.Now()}}
+	for i := range picked {
+		h.clock.work += h.effort(&picked[i]) * float64(h.rounds(&picked[i])+calibrations)
+	}
 	for _, w := range picked {
 		if c.Smoke {
 			w.shrink()
@@ -83,14 +100,14 @@ func Compare(ctx context.Context, c Config) (string, error) {
 		if err := h.workload(ctx, w); err != nil {
 			return name, fmt.Errorf("%s: %w", w.name, err)
 		}
-		fmt.Fprintf(c.Log, "%s took %s\n", w.name, time.Since(began).Round(time.Second))
+		fmt.Fprintf(c.Log, "%s took %s; %s left\n", w.name, time.Since(began).Round(time.Second), h.clock.left().Round(time.Second))
 	}
-	if c.Components {
+	if parts {
 		if err := h.components(ctx); err != nil {
 			return name, err
 		}
 	}
-	if c.Syscalls {
+	if calls {
 		if err := h.syscalls(ctx); err != nil {
 			return name, err
 		}
@@ -98,20 +115,46 @@ func Compare(ctx context.Context, c Config) (string, error) {
 	return name, results.f.Close()
 }
 
-func pick(names []string) ([]workload, error) {
+// pick returns the workloads that are meant by the names, and whether the parts and the
+// system calls are.
+func pick(names []string) (picked []workload, parts, calls bool, err error) {
 	all := workloads()
 	if len(names) == 0 {
-		return all, nil
+		return all, true, true, nil
 	}
-	var picked []workload
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(w workload) bool { return w.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("no workload %q; there are %q", name, Names())
+		before := len(picked)
+		for _, w := range all {
+			if w.name == name || strings.HasPrefix(w.name, name+"-") && strings.HasPrefix(name, growing) {
+				picked = append(picked, w)
+			}
 		}
-		picked = append(picked, all[i])
+		switch {
+		case name == ComponentWorkload:
+			parts = true
+		case name == SyscallWorkload:
+			calls = true
+		case len(picked) == before:
+			return nil, false, false, fmt.Errorf("no workload %q; there are %q", name, append(Names(), ComponentWorkload, SyscallWorkload))
+		}
 	}
-	return picked, nil
+	return picked, parts, calls, nil
+}
+
+// calibrations is how many runs it takes to find out how many messages are enough.
+const calibrations = 2
+
+// rounds is how many a workload has.
+func (h *harness) rounds(w *workload) int {
+	if w.rounds > 0 {
+		return min(h.Rounds, w.rounds)
+	}
+	return h.Rounds
+}
+
+// effort is that of a round.
+func (h *harness) effort(w *workload) float64 {
+	return float64(len(w.variants)) * max(w.factor, 1)
 }
 
 // cpu is where client and sink go; -1: anywhere.
@@ -158,12 +201,11 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 	if w.load.Hold {
 		w.load.Sessions = min(w.load.Sessions, openFiles()-100)
 	} else {
-		w.load.BodyFile = h.body(w.load.Size)
+		if w.load.BodyFile, err = h.body(w.load.Size); err != nil {
+			return err
+		}
 	}
-	rounds := h.Rounds
-	if w.rounds > 0 {
-		rounds = min(rounds, w.rounds)
-	}
+	rounds := h.rounds(&w)
 	var targets []target
 	for _, v := range w.variants {
 		if len(h.Clients) > 0 && !slices.Contains(h.Clients, v.client) {
@@ -179,6 +221,7 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 		}
 		targets = append(targets, *t)
 	}
+	h.clock.done += h.effort(&w) * calibrations
 	for round := 1; round <= rounds; round++ {
 		rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 		for _, t := range targets {
@@ -195,6 +238,8 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 			}
 			h.log(sample)
 		}
+		h.clock.done += h.effort(&w)
+		fmt.Fprintf(h.Log, "%s: round %d of %d; %s left\n", w.name, round, rounds, h.clock.left().Round(time.Second))
 	}
 	return ctx.Err()
 }
@@ -231,7 +276,7 @@ func (h *harness) calibrate(ctx context.Context, w workload, v variant, s *sinkP
 		if err != nil {
 			return nil, err
 		}
-		t.messages = n
+		t.messages = max(n, w.load.Endpoints)
 	}
 	if t.start != nil {
 		t.messages += w.load.Sessions
@@ -296,7 +341,7 @@ func (h *harness) run(ctx context.Context, w workload, v variant, messages int, 
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 			return nil, fmt.Errorf("%w in %q", err, clip(out.Bytes()))
 		}
-		sample.Allocs, sample.Bytes, sample.RSS, sample.Heap, sample.Goroutines = r.Allocs, r.Bytes, r.RSS, r.Heap, r.Goroutines
+		sample.Allocs, sample.Bytes, sample.Peak, sample.RSS, sample.Heap, sample.Goroutines = r.Allocs, r.Bytes, r.Peak, r.RSS, r.Heap, r.Goroutines
 		sample.Seconds, sample.User, sample.Sys = r.Seconds, r.CPUUser, r.CPUSys
 	}
 	if l.Hold {

@@ -17,17 +17,19 @@ import (
 
 // Source is what the programs in other languages are made of.
 type Source struct {
-	Blaster []byte // C
-	Smtplib []byte // Python
+	Blaster    []byte // C
+	Smtplib    []byte // Python
+	Nodemailer []byte // JavaScript
 }
 
 // kit knows how each client is started.
 type kit struct {
-	dir     string // for what is made on the way
-	self    string // this program
-	parley  string
-	missing map[string]string // client: why
-	have    map[string]string // client: its program
+	dir      string // for what is made on the way
+	self     string // this program
+	parley   string
+	missing  map[string]string // client: why
+	have     map[string]string // client: its program
+	nodePath string            // where node finds nodemailer
 }
 
 // newKit builds what has to be built and looks for the rest.
@@ -47,12 +49,32 @@ func newKit(ctx context.Context, dir, parley string, src Source) (*kit, error) {
 		}
 		return look("python3")
 	})
-	for _, size := range []int{small, large, huge} {
-		if err := writeBody(k.body(size), size); err != nil {
-			return nil, err
-		}
-	}
+	k.provide("nodemailer", func() (string, error) { return k.nodemailer(ctx, src.Nodemailer) })
 	return k, nil
+}
+
+// nodemailer finds node, and the library where node, Debian's package or interop/install.sh
+// have put it.
+func (k *kit) nodemailer(ctx context.Context, script []byte) (string, error) {
+	node, err := look("node")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(k.jsScript(), script, 0o644); err != nil {
+		return "", err
+	}
+	cache := os.Getenv("PARLEY_PEERS")
+	if cache == "" {
+		cache = "/var/cache/parley-peers"
+	}
+	const debian = "/usr/share/nodejs"
+	k.nodePath = strings.Join([]string{os.Getenv("NODE_PATH"), debian, filepath.Join(cache, "nodemailer", debian)}, ":")
+	find := exec.CommandContext(ctx, node, "-e", "require('nodemailer')")
+	find.Env = append(os.Environ(), "NODE_PATH="+k.nodePath)
+	if find.Run() != nil {
+		return "", errors.New("nodemailer is not installed: interop/install.sh does that")
+	}
+	return node, nil
 }
 
 // writeBody takes care not to make this program large: a child's peak of memory begins
@@ -87,8 +109,17 @@ func look(names ...string) (string, error) {
 	return "", fmt.Errorf("%s is not installed", names[0])
 }
 
-func (k *kit) script() string       { return filepath.Join(k.dir, "smtplib_load.py") }
-func (k *kit) body(size int) string { return filepath.Join(k.dir, fmt.Sprintf("body-%d", size)) }
+func (k *kit) script() string   { return filepath.Join(k.dir, "smtplib_load.py") }
+func (k *kit) jsScript() string { return filepath.Join(k.dir, "nodemailer_load.cjs") }
+
+// body is a file with a message of so many octets, which is written when it is first asked for.
+func (k *kit) body(size int) (string, error) {
+	name := filepath.Join(k.dir, fmt.Sprintf("body-%d", size))
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	return name, writeBody(name, size)
+}
 
 func (k *kit) compile(ctx context.Context, source []byte) (string, error) {
 	gcc, err := look("gcc", "cc")
@@ -141,6 +172,8 @@ func (k *kit) command(ctx context.Context, v variant, l *load.Load) (*exec.Cmd, 
 		args = slices.Concat([]string{"bench"}, args, v.flags)
 	case "smtplib":
 		args = slices.Concat([]string{k.script()}, args)
+	case "nodemailer":
+		args = slices.Concat([]string{k.jsScript()}, args)
 	case "smtp-source":
 		args = smtpSource(l)
 	case "curl":
@@ -154,6 +187,9 @@ func (k *kit) command(ctx context.Context, v variant, l *load.Load) (*exec.Cmd, 
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), v.env...)
+	if v.client == "nodemailer" {
+		cmd.Env = append(cmd.Env, "NODE_PATH="+k.nodePath)
+	}
 	cmd.WaitDelay = time.Second
 	return cmd, nil
 }

@@ -38,6 +38,7 @@ type Sample struct {
 	Allocs   *float64 `json:"allocs,omitempty"`   // a message; W8: a session
 	Bytes    *float64 `json:"bytes,omitempty"`    // the same
 	MaxRSS   int64    `json:"max_rss,omitempty"`  // KiB
+	Peak     *float64 `json:"peak,omitempty"`     // KiB beside the message and the program
 	Turns    float64  `json:"turns,omitempty"`    // counted by the sink, a message
 	SinkCPU  float64  `json:"sink_cpu,omitempty"` // processor seconds of the sink, whole run
 	RSS      float64  `json:"rss,omitempty"`      // W8: KiB a session
@@ -91,8 +92,26 @@ func create(name string, h Header) (*file, error) {
 
 func (r *file) add(s Sample) error { return r.enc.Encode(s) }
 
-// Load reads a file of results.
-func Load(name string) (*Results, error) {
+// Load reads files of results. What a later one has of a workload takes the place of what
+// an earlier one has; the header is the last one's.
+func Load(names ...string) (*Results, error) {
+	all := &Results{}
+	for _, name := range names {
+		r, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		all.Header = r.Header
+		measured := map[string]bool{}
+		for i := range r.Samples {
+			measured[r.Samples[i].Workload] = true
+		}
+		all.Samples = append(slices.DeleteFunc(all.Samples, func(s Sample) bool { return measured[s.Workload] }), r.Samples...)
+	}
+	return all, nil
+}
+
+func readFile(name string) (*Results, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

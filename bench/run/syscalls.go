@@ -21,6 +21,9 @@ var ioCalls = []string{
 	"epoll_wait", "epoll_pwait", "epoll_ctl",
 }
 
+// SyscallWorkload is the workload of the samples that are counts of system calls.
+const SyscallWorkload = "syscalls"
+
 // syscalls counts them by perf at two counts of messages: the difference is that of the
 // messages between, without the start of the program. Three times; the median.
 func (h *harness) syscalls(ctx context.Context) error {
@@ -30,15 +33,19 @@ func (h *harness) syscalls(ctx context.Context) error {
 	}
 	if err != nil {
 		fmt.Fprintf(h.Log, "system calls are not counted: %v\n", err)
-		return h.results.add(Sample{Workload: "syscalls", Client: "perf", Failed: err.Error()})
+		return h.results.add(Sample{Workload: SyscallWorkload, Client: "perf", Failed: err.Error()})
 	}
 	for _, c := range []struct {
 		name   string
 		size   int
 		few, n int
 		place  place
-	}{{"syscalls", small, 2000, 6000, together}, {"syscalls-bulk", large, 8, 24, apart}} {
+	}{{SyscallWorkload, small, 2000, 6000, together}, {"syscalls-bulk", large, 8, 24, apart}} {
 		client, cpu := h.cpu(c.place)
+		body, err := h.body(c.size)
+		if err != nil {
+			return err
+		}
 		s, err := startSink(ctx, h.self, h.dir, cpu, false)
 		if err != nil {
 			return err
@@ -47,7 +54,7 @@ func (h *harness) syscalls(ctx context.Context) error {
 			if c.size == large && (v.mode == load.Plain && v.client != "net/smtp" || v.inflight > 1) {
 				continue
 			}
-			l := load.Load{Addr: s.Addr, Size: c.size, Rcpts: 1, Sessions: 1, BodyFile: h.body(c.size), Mode: v.mode, Inflight: max(1, v.inflight)}
+			l := load.Load{Addr: s.Addr, Size: c.size, Rcpts: 1, Sessions: 1, BodyFile: body, Mode: v.mode, Inflight: max(1, v.inflight)}
 			sample := Sample{Workload: c.name, Client: v.client, Mode: v.name(), Round: 1, Size: int64(c.size)}
 			calls, err := h.difference(ctx, perf, v, l, c.few, c.n, client)
 			if err != nil {

@@ -56,6 +56,7 @@ type workload struct {
 	load        load.Load
 	place       place
 	rtt         time.Duration // of a relay between
+	grows       *Growth       // that it is a step of; nil: of none
 	rounds      int           // at most; 0: as many as are asked for
 	factor      float64       // on the time of a run; 0: 1
 	variants    []variant
@@ -95,7 +96,9 @@ var (
 		{client: "go-simple-mail", mode: load.Plain},
 		{client: "mox", mode: load.Pipelined},
 	}
-	programs = []variant{{client: "smtp-source", mode: load.Plain}, {client: "curl", mode: load.Plain}, {client: "smtplib", mode: load.Plain}}
+	programs = []variant{
+		{client: "smtp-source", mode: load.Plain}, {client: "curl", mode: load.Plain}, {client: "smtplib", mode: load.Plain}, {client: "nodemailer", mode: load.Pipelined},
+	}
 )
 
 // workloads are all there are, in the order in which they run.
@@ -139,7 +142,7 @@ func workloads() []workload {
 		},
 		{
 			name: "w3-file", title: "bodies of 64 MiB from a file", load: with(func(l *load.Load) { l.Size = huge }), place: apart,
-			variants: []variant{chunked("blaster-c", "", false, nil), chunked("parley", "from memory", false, nil), chunked("parley-file", "", false, nil)},
+			variants: []variant{chunked("blaster-c", "", false, nil), chunked("parley", "from memory", false, nil), chunked("parley", "mapped", false, nil, "--map"), chunked("parley-file", "", false, nil)},
 		},
 		{
 			name: "w4", title: "64 sessions, 4 KiB, one recipient", load: with(func(l *load.Load) { l.Sessions = 64 }), place: apart,
@@ -148,7 +151,7 @@ func workloads() []workload {
 		{
 			name: "w5", title: "a connection for each message", load: with(func(l *load.Load) { l.Reconnect = true }), place: together,
 			variants: slices.Concat(
-				bulk("blaster-c"), bulk("blaster-go"), bulk("parley"), peers, only(programs, "smtp-source", "smtplib")),
+				bulk("blaster-c"), bulk("blaster-go"), bulk("parley"), peers, only(programs, "smtp-source", "smtplib", "nodemailer")),
 		},
 		{
 			name: "w5-starttls", title: "a connection for each message, STARTTLS", place: together, rounds: 1,
@@ -196,13 +199,16 @@ func workloads() []workload {
 			rounds: 1, variants: slices.Concat(plotted, only(limitsGo, "blaster-go")),
 		})
 	}
+	for i := range growths {
+		all = append(all, growths[i].workloads()...)
+	}
 	return all
 }
 
 // shrink makes a workload as small as it can be.
 func (w *workload) shrink() {
 	w.load.Size = small
-	w.load.Sessions = min(w.load.Sessions, 8)
+	w.load.Sessions, w.load.Rcpts, w.load.Endpoints = min(w.load.Sessions, 8), min(w.load.Rcpts, 100), min(w.load.Endpoints, 8)
 	w.rtt = min(w.rtt, time.Millisecond)
 }
 

@@ -27,6 +27,7 @@ import (
 type benchFlags struct {
 	addr, mode, tls, tlsEngine, ca, bodyFile   string
 	messages, size, rcpts, sessions, inflight  int
+	endpoints                                  int
 	reconnect, resume, hold, insecure, mapBody bool
 }
 
@@ -63,6 +64,7 @@ The server has to be one that throws messages away, as "parley sink --discard" d
 	fl.StringVar(&f.ca, "ca", "", "trust this authority, a PEM file")
 	fl.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	fl.BoolVar(&f.resume, "resume", false, "resume TLS sessions")
+	fl.IntVar(&f.endpoints, "endpoints", 1, "endpoints at that address that the messages go to in turn")
 	fl.BoolVar(&f.hold, "hold", false, "open the sessions, send nothing, and print what they cost")
 	return cmd
 }
@@ -93,7 +95,11 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if f.reconnect {
 		s.MaxMessages = 1
 	}
-	load := func(n int) error { return sendMany(ctx, s, e, envelope, content, n, f.sessions, inflight) }
+	endpoints := f.several(e)
+	beside := watchMemory()
+	load := func(n int) error {
+		return sendMany(ctx, s, endpoints, parley.Mail{Envelope: envelope, Content: content}, n, f.sessions, inflight)
+	}
 	warm := f.sessions * inflight * 4
 	if f.reconnect {
 		warm = 4
@@ -108,7 +114,7 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if err := s.Close(ctx); err != nil {
 		return err
 	}
-	m.Messages = f.messages
+	m.Messages, m.Peak = f.messages, beside()
 	return json.NewEncoder(out).Encode(m.perMessage())
 }
 
@@ -117,8 +123,8 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	switch {
 	case f.addr == "":
 		return nil, usage("no server is given: --addr HOST:PORT")
-	case f.sessions < 1 || f.messages < 1 || f.rcpts < 1 || f.size < 1:
-		return nil, usage("--sessions, --messages, --rcpts and --size are at least 1")
+	case f.sessions < 1 || f.messages < 1 || f.rcpts < 1 || f.size < 1 || f.endpoints < 1:
+		return nil, usage("--sessions, --messages, --rcpts, --size and --endpoints are at least 1")
 	}
 	host, _, err := net.SplitHostPort(f.addr)
 	if err != nil {
@@ -146,6 +152,17 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 		e.TLSConfig.Sessions = &transport.SessionCache{}
 	}
 	return e, nil
+}
+
+// several are as many endpoints as are asked for. They differ by the name in EHLO.
+func (f *benchFlags) several(e *parley.Endpoint) []*parley.Endpoint {
+	all := []*parley.Endpoint{e}
+	for i := 1; i < f.endpoints; i++ {
+		another := *e
+		another.Session.Hello = fmt.Sprintf("client%d.example", i)
+		all = append(all, &another)
+	}
+	return all
 }
 
 func (f *benchFlags) content() (c mail.Content, done func() error, err error) {
@@ -179,7 +196,7 @@ func (f *benchFlags) envelope() (*mail.Envelope, error) {
 }
 
 // sendMany sends n messages, each of so many lanes keeping so many in flight.
-func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, lanes, inflight int) error {
+func sendMany(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what parley.Mail, n, lanes, inflight int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
@@ -189,7 +206,7 @@ func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *ma
 			share++
 		}
 		work := func() {
-			if err := sendSome(ctx, s, e, env, content, share, inflight); err != nil {
+			if err := sendSome(ctx, s, to, what, share, inflight); err != nil {
 				cancel(err)
 			}
 		}
@@ -203,10 +220,10 @@ func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *ma
 	return context.Cause(ctx)
 }
 
-func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, inflight int) error {
+func sendSome(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what parley.Mail, n, inflight int) error {
 	window := make([]parley.Message, min(inflight, max(n, 1)))
 	for i := range window {
-		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: content}}
+		window[i] = parley.Message{Mail: what}
 	}
 	wait := func(m *parley.Message) error {
 		switch o, err := s.Wait(ctx, m); {
@@ -224,6 +241,7 @@ func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *ma
 				return err
 			}
 		}
+		m.Endpoint = to[i%len(to)]
 		if err := s.Submit(ctx, m); err != nil {
 			return err
 		}
@@ -245,6 +263,9 @@ type measured struct {
 	Allocs     float64 `json:"allocs_per_msg"`
 	Bytes      float64 `json:"bytes_per_msg"`
 	RoundTrips float64 `json:"round_trips_per_msg"`
+	// Peak is the most memory in use above that of the program with its message and without a
+	// session.
+	Peak *float64 `json:"peak_kib,omitempty"`
 }
 
 func measure(work func() error, stats func() parley.SenderStats) (*measured, error) {

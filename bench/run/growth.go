@@ -1,0 +1,76 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parley-mail/parley/bench/load"
+)
+
+// growing begins the names of workloads that are steps of a growth.
+const growing = "g-"
+
+// Growth is a load that grows in one respect, to see whether what a message costs grows
+// with it.
+type Growth struct {
+	Name  string // of its workloads, without the number
+	Title string
+	Axis  string
+	Steps []int
+	// Shared: what grows is not the message, but what there is beside it. A message should
+	// cost the same then.
+	Shared bool
+
+	set      func(l *load.Load, n int)
+	place    place
+	variants []variant
+}
+
+// Growths are all there are.
+func Growths() []Growth { return growths }
+
+var (
+	limitAndOurs = []variant{{client: "blaster-go", mode: load.Chunked}, {client: "parley", mode: load.Chunked}, {client: "parley", mode: load.Pipelined}}
+
+	growths = []Growth{
+		{
+			Name: "g-rcpts", Title: "Cost of a message, by recipients", Axis: "recipients", Steps: []int{1, 10, 100, 1000},
+			set: func(l *load.Load, n int) { l.Rcpts = n }, place: together, variants: limitAndOurs,
+		},
+		{
+			Name: "g-size", Title: "Cost of a message, by size", Axis: "octets", Steps: []int{1 << 10, 16 << 10, 256 << 10, 4 << 20, 32 << 20, 256 << 20},
+			set: func(l *load.Load, n int) { l.Size = n }, place: apart, variants: limitAndOurs,
+		},
+		{
+			Name: "g-sessions", Title: "Cost of a message, by sessions open", Axis: "sessions", Steps: []int{1, 10, 100, 1000, 10_000}, Shared: true,
+			set: func(l *load.Load, n int) { l.Sessions = n }, place: apart, variants: limitAndOurs,
+		},
+		{
+			Name: "g-destinations", Title: "Cost of a message on a connection of its own, by destinations in the pool", Axis: "destinations",
+			Steps: []int{1, 10, 100, 1000, 10_000, 100_000}, Shared: true,
+			set: func(l *load.Load, n int) { l.Endpoints, l.Reconnect = n, true }, place: together, variants: []variant{{client: "parley", mode: load.Chunked}},
+		},
+	}
+)
+
+// Grows reports whether a workload is a step of a growth.
+func Grows(name string) bool { return strings.HasPrefix(name, growing) }
+
+// Step is the name of the workload of a step.
+func (g *Growth) Step(n int) string { return fmt.Sprintf("%s-%d", g.Name, n) }
+
+func (g *Growth) workloads() []workload {
+	var all []workload
+	for _, n := range g.Steps {
+		w := workload{
+			name: g.Step(n), title: fmt.Sprintf("%d %s", n, g.Axis), grows: g, place: g.place, rounds: 3, variants: g.variants,
+			load: load.Load{Size: small, Rcpts: 1, Sessions: 1},
+		}
+		g.set(&w.load, n)
+		if n >= 100_000 {
+			w.rounds = 1 // each of them is used at least once in a run
+		}
+		all = append(all, w)
+	}
+	return all
+}
