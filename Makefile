@@ -104,6 +104,10 @@ held-mutants: ## do the tests that hold requirements find the faults of conforma
 bench: ## every client against the limit, then docs/performance.md; a quarter of an hour, on a quiet machine
 	cd bench && $(GO) run . compare --rounds $(ROUNDS) && $(GO) run . report
 
+.PHONY: simulation
+simulation: ## ten thousand servers in virtual time, then docs/simulation.md; two minutes
+	cd bench && $(GO) test -count=1 -timeout 30m ./simulate -run Document -write $(CURDIR)/docs
+
 .PHONY: bench-parts
 bench-parts: ## benchmarks of every module, six runs each, summed up by benchstat
 bench-parts: $(BIN)/.tools
