@@ -9,6 +9,7 @@ GO      ?= go
 T       ?= 60s
 COVER   ?= 95
 ROUNDS  ?= 7
+BENCH   ?=
 BIN     := $(CURDIR)/.bin
 CACHE   := $(CURDIR)/.cache
 
@@ -101,8 +102,8 @@ held-mutants: ## do the tests that hold requirements find the faults of conforma
 	GOWORK=off $(GO) test -tags interop -count=1 -timeout 30m -run TestSourceMutantsDie ./conformance
 
 .PHONY: bench
-bench: ## every client against the limit, then docs/performance.md; a quarter of an hour, on a quiet machine
-	cd bench && $(GO) run . compare --rounds $(ROUNDS) && $(GO) run . report
+bench: ## every client against the limit, and docs/performance.md from that; half an hour, on a quiet machine. Some of it: make bench BENCH="--workload w1 --client parley"
+	cd bench && $(GO) run . compare --rounds $(ROUNDS) $(BENCH)
 
 .PHONY: simulation
 simulation: ## ten thousand servers in virtual time, then docs/simulation.md; two minutes

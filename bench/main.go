@@ -1,9 +1,10 @@
 // Command bench compares what mail clients cost, Parley among them, with the limit: a
 // program that writes octets rendered before and only counts replies.
 //
-//	go run . compare --rounds 7              every client in every workload, once a round
-//	go run . compare --workload w1,w7 --rounds 2 --seconds 0.1
-//	go run . report                          writes docs/performance.md from the last comparison
+//	go run . compare --rounds 7              every client in every workload, once a round; then docs/performance.md
+//	go run . compare --workload w1,g-size --client parley --rounds 3
+//	                                         some of it; its figures take the place of the older ones
+//	go run . report                          docs/performance.md again, from the last whole comparison and what came after
 //	go run . client NAME --addr HOST:PORT …  one client alone, with the flags of `parley bench`
 //	go run . sink --listen 127.0.0.1:2525    the server alone; a line on its input asks for what it has counted, the end of it ends it
 //	go run . components                      the parts of the engine without a network
@@ -73,12 +74,13 @@ func compare(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.IntVar(&c.Rounds, "rounds", 7, "rounds of each workload; those that need no median have fewer")
 	workloads := f.String("workload", "", "workloads, or the beginnings of their names, with commas between; components and syscalls; empty: all\n"+strings.Join(run.Names(), " "))
-	clients := f.String("client", "", "clients, with commas between; empty: all")
+	clients := f.String("client", "", "clients, with commas between, beside those that are the limit; empty: all")
 	seconds := f.Float64("seconds", 0.35, "how long a run is meant to take")
 	f.IntVar(&c.Messages, "messages", 0, "messages of each run; 0: as many as take that long")
-	f.BoolVar(&c.Smoke, "smoke", false, "everything small, to see that it works: the figures mean nothing")
+	f.BoolVar(&c.Smoke, "smoke", false, "everything small, to see that it works: the figures mean nothing, and no report is written")
 	f.StringVar(&c.Parley, "parley", "", "the command; empty: built from this checkout")
 	f.StringVar(&c.Out, "out", "results", "directory of the results")
+	docs := f.String("docs", "../docs", "directory of the report, which is written at the end whatever has failed; empty: none")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -86,10 +88,14 @@ func compare(ctx context.Context, args []string) error {
 	c.Workloads, c.Clients = list(*workloads), list(*clients)
 	began := time.Now()
 	name, err := run.Compare(ctx, c)
-	if name != "" {
-		fmt.Fprintf(os.Stderr, "%s, in %s\n", name, time.Since(began).Round(time.Second))
+	if name == "" {
+		return err
 	}
-	return err
+	fmt.Fprintf(os.Stderr, "%s, in %s\n", name, time.Since(began).Round(time.Second))
+	if c.Smoke || *docs == "" {
+		return err
+	}
+	return errors.Join(err, document(c.Out, *docs))
 }
 
 func list(s string) []string {
@@ -98,23 +104,32 @@ func list(s string) []string {
 
 func write(args []string) error {
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
-	in := f.String("in", "", "files of results, with commas between; empty: the latest in results")
+	in := f.String("in", "results", "directory of the results, or files of them with commas between, the oldest first")
 	out := f.String("out", "../docs", "directory of the report")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if *in == "" {
-		latest, err := run.Latest("results")
-		if err != nil {
-			return err
-		}
-		*in = latest
+	if info, err := os.Stat(*in); err == nil && info.IsDir() {
+		return document(*in, *out)
 	}
-	r, err := run.Load(list(*in)...)
+	return writeReport(list(*in), *out)
+}
+
+// document writes the report of the results in a directory that count.
+func document(results, docs string) error {
+	names, err := run.Current(results)
 	if err != nil {
 		return err
 	}
-	return report.Write(r, *out)
+	return writeReport(names, docs)
+}
+
+func writeReport(names []string, docs string) error {
+	r, err := run.Load(names...)
+	if err != nil {
+		return err
+	}
+	return report.Write(r, docs)
 }
 
 func serve(args []string) error {

@@ -82,7 +82,7 @@ func TestSmoke(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"what"}, {"client"}, {"client", "nobody"}, {"compare", "--workload", "w99", "--out", t.TempDir()}, {"report", "--in", "/does/not/exist"}} {
+	for _, args := range [][]string{nil, {"what"}, {"client"}, {"client", "nobody"}, {"compare", "--workload", "w99", "--out", t.TempDir(), "--docs", ""}, {"report", "--in", "/does/not/exist"}} {
 		if err := command(t.Context(), args); err == nil {
 			t.Errorf("%q was taken", args)
 		}

@@ -25,6 +25,7 @@ var makers = map[string]maker{
 	"go-simple-mail": newSimpleMail,
 	"mox":            newMox,
 	"parley-file":    newParleyFile,
+	"parley-pool":    newParleyPool,
 }
 
 // Names are the clients there are.

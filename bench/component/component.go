@@ -18,6 +18,7 @@ import (
 	"github.com/parley-mail/parley/codec"
 	"github.com/parley-mail/parley/events"
 	"github.com/parley-mail/parley/fsm"
+	"github.com/parley-mail/parley/session"
 )
 
 // Timing is what one part costs.
@@ -49,6 +50,11 @@ const (
 	DotWriter   = "stuffing 1 MiB by textproto.DotWriter"
 	Segments    = "stuffing and checking 1 MiB without copying"
 	Copy        = "copying 1 MiB"
+	EHLO        = "parsing a reply to EHLO, ten extensions"
+	Message     = "a message of 4 KiB through a session, one recipient, DATA"
+	MessageBDAT = "the same with BDAT"
+	Message100  = "the same with DATA, 100 recipients"
+	Looplab     = "the same with DATA, one recipient, the machine of looplab/fsm"
 )
 
 func parts() []part {
@@ -71,6 +77,11 @@ func parts() []part {
 				copy(to, lines)
 			}
 		}},
+		{EHLO, 1, extensions},
+		{Message, 1, func(b *testing.B) { messages(b, &fsm.Compiled{}, session.DataOnly, 1) }},
+		{MessageBDAT, 1, func(b *testing.B) { messages(b, &fsm.Compiled{}, session.DataBDAT, 1) }},
+		{Message100, 1, func(b *testing.B) { messages(b, &fsm.Compiled{}, session.DataOnly, 100) }},
+		{Looplab, 1, func(b *testing.B) { messages(b, fsm.NewLooplab(), session.DataOnly, 1) }},
 	}
 }
 

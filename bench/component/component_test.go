@@ -25,7 +25,7 @@ func TestRun(t *testing.T) {
 		}
 		seen[p.Name] = true
 	}
-	for _, name := range []string{component.Step, component.Parse, component.Callback, component.StuffLines, component.Copy} {
+	for _, name := range []string{component.Step, component.Parse, component.Callback, component.StuffLines, component.Copy, component.EHLO, component.Message, component.MessageBDAT, component.Message100, component.Looplab} {
 		if !seen[name] {
 			t.Errorf("%s did not run", name)
 		}

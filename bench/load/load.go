@@ -47,7 +47,7 @@ type Load struct {
 	CA        string // trust this authority, a PEM file
 	Resume    bool   // resume TLS sessions
 	Hold      bool   // open the sessions, send nothing
-	Endpoints int    // that the messages go to in turn, all at Addr; 0: 1. Only Parley knows them apart
+	Endpoints int    // that the messages go to in turn, for the client that has no network; 0: 1
 
 	cache tls.ClientSessionCache
 }
@@ -68,7 +68,7 @@ func Parse(args []string) (*Load, error) {
 	f.StringVar(&l.TLS, "tls", NoTLS, "none, starttls or implicit")
 	f.StringVar(&l.CA, "ca", "", "trust this authority, a PEM file")
 	f.BoolVar(&l.Resume, "resume", false, "resume TLS sessions")
-	f.IntVar(&l.Endpoints, "endpoints", 0, "endpoints at that address that the messages go to in turn")
+	f.IntVar(&l.Endpoints, "endpoints", 0, "endpoints that the messages go to in turn, for the client that has no network")
 	f.BoolVar(&l.Hold, "hold", false, "open the sessions, send nothing, and print what they cost")
 	if err := f.Parse(args); err != nil {
 		return nil, err

@@ -68,25 +68,28 @@ func maybe(v *float64) float64 {
 // data finds samples. They are by workload, then by client and mode, then by round.
 type data struct {
 	*run.Results
-	by   map[string]map[string]map[int]*run.Sample
+	by   map[string]map[string]map[round]*run.Sample
 	keys map[string][]string // of a workload, in the order of the tables
 }
 
+// round is one of a comparison.
+type round struct{ from, number int }
+
 func newData(r *run.Results) *data {
-	d := &data{r, map[string]map[string]map[int]*run.Sample{}, map[string][]string{}}
+	d := &data{r, map[string]map[string]map[round]*run.Sample{}, map[string][]string{}}
 	for i := range r.Samples {
 		s := &r.Samples[i]
 		if s.Failed != "" {
 			continue
 		}
 		if d.by[s.Workload] == nil {
-			d.by[s.Workload] = map[string]map[int]*run.Sample{}
+			d.by[s.Workload] = map[string]map[round]*run.Sample{}
 		}
 		if d.by[s.Workload][s.Key()] == nil {
-			d.by[s.Workload][s.Key()] = map[int]*run.Sample{}
+			d.by[s.Workload][s.Key()] = map[round]*run.Sample{}
 			d.keys[s.Workload] = append(d.keys[s.Workload], s.Key())
 		}
-		d.by[s.Workload][s.Key()][s.Round] = s
+		d.by[s.Workload][s.Key()][round{s.From, s.Round}] = s
 	}
 	for _, keys := range d.keys {
 		slices.Sort(keys) // the first round was shuffled
@@ -98,7 +101,7 @@ func newData(r *run.Results) *data {
 func (d *data) failure(workload, key string) string {
 	for i := range d.Samples {
 		s := &d.Samples[i]
-		if s.Workload == workload && s.Failed != "" && (s.Key() == key || s.Workload == "syscalls") {
+		if s.Workload == workload && s.Failed != "" && (s.Key() == key || s.Client == "") {
 			return s.Failed
 		}
 	}
@@ -115,13 +118,16 @@ func (d *data) median(workload, key string, m metric) float64 {
 }
 
 // ratio is a figure of one client divided by that of another in the same round, and the
-// median of these.
+// median of these; if they have no round in common, that of their medians.
 func (d *data) ratio(workload, key, to string, m metric) float64 {
 	var all []float64
 	for round, s := range d.by[workload][key] {
 		if t, ok := d.by[workload][to][round]; ok {
 			all = append(all, per(m(s), m(t)))
 		}
+	}
+	if len(all) == 0 {
+		return per(d.median(workload, key, m), d.median(workload, to, m))
 	}
 	return middle(all)
 }

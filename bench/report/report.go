@@ -105,6 +105,45 @@ func (d *data) machine(b *bytes.Buffer) {
 	for _, name := range slices.Sorted(maps.Keys(h.Missing)) {
 		fmt.Fprintf(b, "%s is left out: %s.\n\n", name, clean(h.Missing[name]))
 	}
+	d.pieces(b)
+	d.gaps(b)
+}
+
+// pieces says what was measured apart from the rest.
+func (d *data) pieces(b *bytes.Buffer) {
+	if len(d.Headers) < 2 {
+		return
+	}
+	b.WriteString("The figures are put together from these comparisons, the later before the earlier:\n\n")
+	row(b, "date", "Parley", "rounds", "workloads", "clients")
+	row(b, "---", "---", "---:", "---", "---")
+	all := func(names []string) string {
+		if len(names) == 0 {
+			return "all"
+		}
+		return strings.Join(names, ", ")
+	}
+	for _, h := range d.Headers {
+		row(b, h.Date, h.Versions["Parley"], strconv.Itoa(h.Rounds), all(h.Workloads), all(h.Clients))
+	}
+	b.WriteString("\n")
+}
+
+// gaps says which workloads have failed as a whole, or were not asked for.
+func (d *data) gaps(b *bytes.Buffer) {
+	var never []string
+	for _, w := range append(run.Names(), run.ComponentWorkload, run.SyscallWorkload) {
+		why := d.failure(w, "")
+		switch {
+		case why != "":
+			fmt.Fprintf(b, "**%s failed**: %s.\n\n", w, clean(why))
+		case len(d.keys[w]) == 0:
+			never = append(never, w)
+		}
+	}
+	if len(never) > 0 {
+		fmt.Fprintf(b, "Not measured: %s.\n\n", strings.Join(never, ", "))
+	}
 }
 
 func (d *data) goals(b *bytes.Buffer) {

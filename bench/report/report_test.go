@@ -26,7 +26,7 @@ func results() *run.Results {
 			sample("w1", "blaster-go", "chunked", round+1, 0.9*slow), sample("w1", "parley", "chunked", round+1, 1*slow), sample("w1", "smtp-source", "plain", round+1, 2*slow),
 			sample("rtt-1", "parley", "chunked", round+1, 1), sample("rtt-5", "parley", "chunked", round+1, 5))
 	}
-	r.Samples = append(r.Samples, run.Sample{Workload: "w3", Client: "parley", Mode: "chunked", Failed: "it\nfell | over"})
+	r.Samples = append(r.Samples, run.Sample{Workload: "w3", Client: "parley", Mode: "chunked", Failed: "it\nfell | over"}, run.Sample{Workload: "w2", Failed: "the sink has gone"})
 	return r
 }
 
@@ -53,6 +53,8 @@ func TestGoals(t *testing.T) {
 		"| 11 | W3 BDAT: GB/s ÷ C limit | ≥ 0.95 | – | – | not measured: it fell / over |",
 		"| parley | chunked | 100 | 0.90 | 5000 | 5000 | 1.11 | 0.50 | 1 |",
 		"curl is left out: curl is not installed.",
+		"**w2 failed**: the sink has gone.",
+		"w7, w7-100,", // of those that were not measured
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)
@@ -97,5 +99,23 @@ func TestNothing(t *testing.T) {
 	}
 	if names, err := filepath.Glob(filepath.Join(dir, "*.svg")); err != nil || len(names) > 0 {
 		t.Error(names, err)
+	}
+}
+
+// A page that is put together says of what, and ratios of figures that have no round in
+// common are those of their medians.
+func TestPieces(t *testing.T) {
+	r := results()
+	for i := range r.Samples {
+		if s := &r.Samples[i]; s.Client == "parley" && s.Workload == "w1" {
+			s.From, s.Seconds, s.User = 1, 0.3, 0.1
+		}
+	}
+	r.Headers = []run.Header{r.Header, {Date: "2026-11-27", Workloads: []string{"w1"}, Clients: []string{"parley"}, Rounds: 5}}
+	page, _ := write(t, r)
+	for _, want := range []string{"| 2026-11-27 |  | 5 | w1 | parley |", "| 2 | W1 chunked: msgs/s ÷ Go limit | ≥ 0.80 | ≥ 0.95 | 3.00 | yes, moonshot |"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in\n%s", want, page)
+		}
 	}
 }

@@ -64,7 +64,8 @@ func (c *clock) left() time.Duration {
 	return time.Duration(float64(time.Since(c.began)) * max(c.work/c.done-1, 0))
 }
 
-// Compare runs it all, and returns the name of the file with the results.
+// Compare runs it all, and returns the name of the file with the results. What fails is
+// written down as that, and the rest is done; the error says what failed.
 func Compare(ctx context.Context, c Config) (string, error) {
 	picked, parts, calls, err := pick(c.Workloads)
 	if err != nil {
@@ -79,41 +80,64 @@ func Compare(ctx context.Context, c Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for client, why := range k.missing {
-		fmt.Fprintf(c.Log, "%s is left out: %s\n", client, why)
-	}
 	name := filepath.Join(c.Out, time.Now().UTC().Format("20060102-150405")+".jsonl")
 	results, err := create(name, header(ctx, k, &c))
 	if err != nil {
 		return "", err
 	}
 	defer results.f.Close()
+	log, err := os.Create(strings.TrimSuffix(name, ".jsonl") + ".log")
+	if err != nil {
+		return name, err
+	}
+	defer log.Close()
+	c.Log = io.MultiWriter(c.Log, log)
+	for client, why := range k.missing {
+		fmt.Fprintf(c.Log, "%s is left out: %s\n", client, why)
+	}
 	h := &harness{Config: c, kit: k, results: results, cpus: processors(), clock: clock{began: time.Now()}}
+	return name, errors.Join(h.all(ctx, picked, parts, calls), results.f.Close())
+}
+
+// all does one part after the other.
+func (h *harness) all(ctx context.Context, picked []workload, parts, calls bool) error {
 	for i := range picked {
+		if h.Smoke {
+			picked[i].shrink()
+		}
 		h.clock.work += h.effort(&picked[i]) * float64(h.rounds(&picked[i])+calibrations)
 	}
-	for _, w := range picked {
-		if c.Smoke {
-			w.shrink()
+	for i, asked := range []bool{parts, calls} {
+		if asked {
+			h.clock.work += besides[i]
 		}
+	}
+	var failed error
+	part := func(name string, do func() error) {
 		began := time.Now()
-		if err := h.workload(ctx, w); err != nil {
-			return name, fmt.Errorf("%s: %w", w.name, err)
+		err := errors.Join(do(), context.Cause(ctx))
+		if err != nil {
+			err = errors.Join(fmt.Errorf("%s: %w", name, err), h.results.add(Sample{Workload: name, Failed: err.Error()}))
+			failed = errors.Join(failed, err)
+			fmt.Fprintln(h.Log, err)
 		}
-		fmt.Fprintf(c.Log, "%s took %s; %s left\n", w.name, time.Since(began).Round(time.Second), h.clock.left().Round(time.Second))
+		fmt.Fprintf(h.Log, "%s took %s; %s left\n", name, time.Since(began).Round(time.Second), h.clock.left().Round(time.Second))
+	}
+	for _, w := range picked {
+		part(w.name, func() error { return h.workload(ctx, w) })
 	}
 	if parts {
-		if err := h.components(ctx); err != nil {
-			return name, err
-		}
+		part(ComponentWorkload, func() error { return h.components(ctx) })
+		h.clock.done += besides[0]
 	}
 	if calls {
-		if err := h.syscalls(ctx); err != nil {
-			return name, err
-		}
+		part(SyscallWorkload, func() error { return h.syscalls(ctx) })
 	}
-	return name, results.f.Close()
+	return failed
 }
+
+// besides is about how many runs take as long as the components and the system calls do.
+var besides = [...]float64{40, 300}
 
 // pick returns the workloads that are meant by the names, and whether the parts and the
 // system calls are.
@@ -178,6 +202,9 @@ type target struct {
 }
 
 func (h *harness) workload(ctx context.Context, w workload) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	client, cpu := h.cpu(w.place)
 	s, err := startSink(ctx, h.self, h.dir, cpu, w.load.TLS == load.StartTLS)
 	if err != nil {
@@ -208,7 +235,7 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 	rounds := h.rounds(&w)
 	var targets []target
 	for _, v := range w.variants {
-		if len(h.Clients) > 0 && !slices.Contains(h.Clients, v.client) {
+		if !h.wants(v.client) {
 			continue
 		}
 		t, err := h.calibrate(ctx, w, v, s, client)
@@ -222,7 +249,7 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 		targets = append(targets, *t)
 	}
 	h.clock.done += h.effort(&w) * calibrations
-	for round := 1; round <= rounds; round++ {
+	for round := 1; round <= rounds && ctx.Err() == nil; round++ {
 		rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 		for _, t := range targets {
 			sample, err := h.run(ctx, w, t.variant, t.messages, s, client)
@@ -241,7 +268,13 @@ func (h *harness) workload(ctx context.Context, w workload) error {
 		h.clock.done += h.effort(&w)
 		fmt.Fprintf(h.Log, "%s: round %d of %d; %s left\n", w.name, round, rounds, h.clock.left().Round(time.Second))
 	}
-	return ctx.Err()
+	return nil
+}
+
+// wants reports whether a client is to be run. No client is without the limit: what
+// stands in the tables are ratios inside a round.
+func (h *harness) wants(client string) bool {
+	return len(h.Clients) == 0 || slices.Contains(h.Clients, client) || strings.HasPrefix(client, "blaster-")
 }
 
 func (h *harness) log(s *Sample) {
@@ -346,6 +379,8 @@ func (h *harness) run(ctx context.Context, w workload, v variant, messages int, 
 	}
 	if l.Hold {
 		sample.Messages = 0
+	}
+	if l.Hold || v.client == alone {
 		return sample, nil
 	}
 	taken := after.Messages - before.Messages

@@ -46,9 +46,9 @@ var (
 			set: func(l *load.Load, n int) { l.Sessions = n }, place: apart, variants: limitAndOurs,
 		},
 		{
-			Name: "g-destinations", Title: "Cost of a message on a connection of its own, by destinations in the pool", Axis: "destinations",
+			Name: "g-destinations", Title: "Cost of a message to the pool of a Sender, by destinations in it, each with a connection and without a network", Axis: "destinations",
 			Steps: []int{1, 10, 100, 1000, 10_000, 100_000}, Shared: true,
-			set: func(l *load.Load, n int) { l.Endpoints, l.Reconnect = n, true }, place: together, variants: []variant{{client: "parley", mode: load.Chunked}},
+			set: func(l *load.Load, n int) { l.Endpoints = n }, place: together, variants: []variant{{client: alone, mode: load.Chunked}},
 		},
 	}
 )
@@ -67,9 +67,6 @@ func (g *Growth) workloads() []workload {
 			load: load.Load{Size: small, Rcpts: 1, Sessions: 1},
 		}
 		g.set(&w.load, n)
-		if n >= 100_000 {
-			w.rounds = 1 // each of them is used at least once in a run
-		}
 		all = append(all, w)
 	}
 	return all

@@ -19,7 +19,7 @@ var peerModules = []string{"github.com/emersion/go-smtp", "github.com/wneessen/g
 func header(ctx context.Context, k *kit, c *Config) Header {
 	h := Header{
 		Date: time.Now().UTC().Format(time.DateOnly), Machine: processor(), CPUs: runtime.NumCPU(), System: system(),
-		Versions: map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")}, Rounds: c.Rounds, Seconds: c.Target.Seconds(), Missing: k.missing,
+		Versions: map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")}, Rounds: c.Rounds, Seconds: c.Target.Seconds(), Missing: k.missing, Workloads: c.Workloads, Clients: c.Clients,
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -32,7 +32,7 @@ func header(ctx context.Context, k *kit, c *Config) Header {
 	}
 	for name, ask := range map[string][]string{
 		"gcc": {"gcc", "-dumpfullversion"}, "curl": {"curl", "--version"}, "Python": {"python3", "--version"},
-		"Postfix": {"postconf", "-d", "-h", "mail_version"}, "Parley": {"git", "rev-parse", "--short", "HEAD"},
+		"Postfix": {"postconf", "-d", "-h", "mail_version"}, "Node": {"node", "--version"}, "Parley": {"git", "rev-parse", "--short", "HEAD"},
 	} {
 		out, err := exec.CommandContext(ctx, ask[0], ask[1:]...).Output()
 		if err != nil {

@@ -160,6 +160,9 @@ func output(cmd *exec.Cmd) error {
 // the program and of the session is measured apart, and taken off.
 func tells(client string) bool { return client != "smtp-source" && client != "curl" }
 
+// alone is the client that has no server.
+const alone = "parley-pool"
+
 // command is how a client is given a load.
 func (k *kit) command(ctx context.Context, v variant, l *load.Load) (*exec.Cmd, error) {
 	if why, ok := k.missing[v.client]; ok {

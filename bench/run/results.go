@@ -20,7 +20,14 @@ type Header struct {
 	Rounds   int               `json:"rounds"`
 	Seconds  float64           `json:"seconds"` // each run is meant to take
 	Missing  map[string]string `json:"missing"` // client: why
+
+	// What was asked for, if not all.
+	Workloads []string `json:"workloads,omitempty"`
+	Clients   []string `json:"clients,omitempty"`
 }
+
+// whole reports whether all was asked for.
+func (h *Header) whole() bool { return len(h.Workloads)+len(h.Clients) == 0 }
 
 // Sample is one run of one client.
 type Sample struct {
@@ -28,7 +35,9 @@ type Sample struct {
 	Client   string `json:"client"`
 	Mode     string `json:"mode"` // with the number in flight and what else is special: "chunked x8"
 	Round    int    `json:"round"`
-	Failed   string `json:"failed,omitempty"`
+	Failed   string `json:"failed,omitempty"` // why there is nothing else; of the whole workload if there is no Client
+
+	From int `json:"-"` // which of the files it is from
 
 	Messages int      `json:"messages,omitempty"`
 	Size     int64    `json:"size,omitempty"`     // octets of a message
@@ -66,9 +75,10 @@ func (s *Sample) less(start *Sample) error {
 	return nil
 }
 
-// Results is a whole comparison.
+// Results is a whole comparison, maybe with others that came later.
 type Results struct {
-	Header  Header
+	Header  Header   // of the last
+	Headers []Header // of all, in order
 	Samples []Sample
 }
 
@@ -92,21 +102,24 @@ func create(name string, h Header) (*file, error) {
 
 func (r *file) add(s Sample) error { return r.enc.Encode(s) }
 
-// Load reads files of results. What a later one has of a workload takes the place of what
-// an earlier one has; the header is the last one's.
+// Load reads files of results, the oldest first. What a later one has of a client in a
+// workload takes the place of what an earlier one has.
 func Load(names ...string) (*Results, error) {
 	all := &Results{}
-	for _, name := range names {
+	for i, name := range names {
 		r, err := readFile(name)
 		if err != nil {
 			return nil, err
 		}
-		all.Header = r.Header
-		measured := map[string]bool{}
-		for i := range r.Samples {
-			measured[r.Samples[i].Workload] = true
+		all.Header, all.Headers = r.Header, append(all.Headers, r.Header)
+		again := map[string]bool{}
+		for k := range r.Samples {
+			s := &r.Samples[k]
+			s.From = i
+			again[s.Workload+" "+s.Key()] = true
+			again[s.Workload+" "+(&Sample{}).Key()] = true
 		}
-		all.Samples = append(slices.DeleteFunc(all.Samples, func(s Sample) bool { return measured[s.Workload] }), r.Samples...)
+		all.Samples = append(slices.DeleteFunc(all.Samples, func(s Sample) bool { return again[s.Workload+" "+s.Key()] }), r.Samples...)
 	}
 	return all, nil
 }
@@ -132,14 +145,25 @@ func readFile(name string) (*Results, error) {
 	return r, lines.Err()
 }
 
-// Latest is the file of results in a directory whose name sorts last: they are named by time.
-func Latest(dir string) (string, error) {
+// Current are the files of results in a directory that count: the last whole comparison, and
+// those of single workloads or clients that came after it. Their names sort by time.
+func Current(dir string) ([]string, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("no results in %s: run compare first", dir)
+		return nil, fmt.Errorf("no results in %s: run compare first", dir)
 	}
-	return slices.Max(names), nil
+	slices.Sort(names)
+	for i := len(names) - 1; i > 0; i-- {
+		r, err := readFile(names[i])
+		if err != nil {
+			return nil, err
+		}
+		if r.Header.whole() {
+			return names[i:], nil
+		}
+	}
+	return names, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/parley-mail/parley/bench/sink"
 )
@@ -60,6 +61,7 @@ func (s *sinkProcess) line(to any) error {
 }
 
 func (s *sinkProcess) stats() (st sink.Stats, err error) {
+	defer time.AfterFunc(patience, func() { s.cmd.Process.Kill() }).Stop()
 	if _, err := fmt.Fprintln(s.ask); err != nil {
 		return st, errSink
 	}

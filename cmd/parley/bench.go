@@ -27,7 +27,6 @@ import (
 type benchFlags struct {
 	addr, mode, tls, tlsEngine, ca, bodyFile   string
 	messages, size, rcpts, sessions, inflight  int
-	endpoints                                  int
 	reconnect, resume, hold, insecure, mapBody bool
 }
 
@@ -64,7 +63,6 @@ The server has to be one that throws messages away, as "parley sink --discard" d
 	fl.StringVar(&f.ca, "ca", "", "trust this authority, a PEM file")
 	fl.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	fl.BoolVar(&f.resume, "resume", false, "resume TLS sessions")
-	fl.IntVar(&f.endpoints, "endpoints", 1, "endpoints at that address that the messages go to in turn")
 	fl.BoolVar(&f.hold, "hold", false, "open the sessions, send nothing, and print what they cost")
 	return cmd
 }
@@ -95,10 +93,9 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if f.reconnect {
 		s.MaxMessages = 1
 	}
-	endpoints := f.several(e)
 	beside := watchMemory()
 	load := func(n int) error {
-		return sendMany(ctx, s, endpoints, parley.Mail{Envelope: envelope, Content: content}, n, f.sessions, inflight)
+		return sendMany(ctx, s, e, envelope, content, n, f.sessions, inflight)
 	}
 	warm := f.sessions * inflight * 4
 	if f.reconnect {
@@ -123,8 +120,8 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	switch {
 	case f.addr == "":
 		return nil, usage("no server is given: --addr HOST:PORT")
-	case f.sessions < 1 || f.messages < 1 || f.rcpts < 1 || f.size < 1 || f.endpoints < 1:
-		return nil, usage("--sessions, --messages, --rcpts, --size and --endpoints are at least 1")
+	case f.sessions < 1 || f.messages < 1 || f.rcpts < 1 || f.size < 1:
+		return nil, usage("--sessions, --messages, --rcpts and --size are at least 1")
 	}
 	host, _, err := net.SplitHostPort(f.addr)
 	if err != nil {
@@ -152,17 +149,6 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 		e.TLSConfig.Sessions = &transport.SessionCache{}
 	}
 	return e, nil
-}
-
-// several are as many endpoints as are asked for. They differ by the name in EHLO.
-func (f *benchFlags) several(e *parley.Endpoint) []*parley.Endpoint {
-	all := []*parley.Endpoint{e}
-	for i := 1; i < f.endpoints; i++ {
-		another := *e
-		another.Session.Hello = fmt.Sprintf("client%d.example", i)
-		all = append(all, &another)
-	}
-	return all
 }
 
 func (f *benchFlags) content() (c mail.Content, done func() error, err error) {
@@ -196,7 +182,7 @@ func (f *benchFlags) envelope() (*mail.Envelope, error) {
 }
 
 // sendMany sends n messages, each of so many lanes keeping so many in flight.
-func sendMany(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what parley.Mail, n, lanes, inflight int) error {
+func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, lanes, inflight int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
@@ -206,7 +192,7 @@ func sendMany(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what
 			share++
 		}
 		work := func() {
-			if err := sendSome(ctx, s, to, what, share, inflight); err != nil {
+			if err := sendSome(ctx, s, e, env, content, share, inflight); err != nil {
 				cancel(err)
 			}
 		}
@@ -220,10 +206,10 @@ func sendMany(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what
 	return context.Cause(ctx)
 }
 
-func sendSome(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what parley.Mail, n, inflight int) error {
+func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, inflight int) error {
 	window := make([]parley.Message, min(inflight, max(n, 1)))
 	for i := range window {
-		window[i] = parley.Message{Mail: what}
+		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: content}}
 	}
 	wait := func(m *parley.Message) error {
 		switch o, err := s.Wait(ctx, m); {
@@ -241,7 +227,6 @@ func sendSome(ctx context.Context, s *parley.Sender, to []*parley.Endpoint, what
 				return err
 			}
 		}
-		m.Endpoint = to[i%len(to)]
 		if err := s.Submit(ctx, m); err != nil {
 			return err
 		}
