@@ -63,7 +63,7 @@ var broken = map[string]string{
 	"seven-bits":                  "content/8bit-undeclared content/8bitmime",
 	"delivers-the-cut":            "content/cut content/quit-within",
 	"quit-in-content":             "content/quit-within",
-	"end-lf-lf":                   "content/end-lf-lf",
+	"end-lf-lf":                   "content/end-lf-lf content/end-lf-only",
 	"end-lf-lf-alone":             "content/end-lf-lf content/end-waited",
 	"end-lf-lf-closes":            "content/end-waited",
 	"end-lf-crlf":                 "content/end-lf-crlf",
