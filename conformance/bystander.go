@@ -120,6 +120,9 @@ func (b *Bystander) Transactions() []Transaction {
 	var all []Transaction
 	for _, w := range b.m.txs {
 		t := Transaction{Mail: w.mail, Data: w.data, Ended: w.ended, Answers: w.answers, Odd: w.odd}
+		if t.Odd == "" && len(b.m.foreign.surplus) > 0 {
+			t.Odd = "replies out of step"
+		}
 		for i, code := range w.rcpts {
 			t.Rcpts = append(t.Rcpts, Recipient{w.paths[i], code, w.word(i, b.m.lmtp)})
 		}

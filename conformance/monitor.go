@@ -227,6 +227,8 @@ var ofParameter = map[string]string{
 func (m *monitor) command(line []byte) {
 	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	switch {
+	case m.foreign != nil && m.foreign.garbled:
+		return
 	case len(text) > 2 && text[0] == 0x16 && m.foreign != nil: // no line at all
 	case !ok:
 		m.fault("C-5321-033", "the line %.60q does not end by CRLF", line)

@@ -18,6 +18,7 @@ type foreigner struct {
 	inClear  map[string]string // what was offered before TLS
 	greeting int
 	refused  bool   // DATA was answered by what is no 3yz, and nothing was said since
+	garbled  bool   // what the client says is no text
 	spilt    bool   // content was taken for commands
 	quirk    string // of the reply that is being read
 	beyond   string // what a careful client does not go on after
@@ -97,6 +98,7 @@ func (m *monitor) stray(verb string, text []byte) bool {
 	f.before, f.last = f.last, verb
 	if len(text) > 2 && text[0] == 0x16 && text[1] == 3 {
 		m.fault("C-3207-003", "a TLS handshake that the server has not agreed to")
+		f.garbled = true
 		return true
 	}
 	if !verbs[verb] && f.before == "." && f.early {

@@ -20,27 +20,28 @@ import (
 
 // client is a mail client behind its shim.
 type client struct {
-	name   string
-	shim   string // of conformance/shims, or "shim" of bench
-	strict bool   // Parley's other profile
+	name    string
+	shim    string // of conformance/shims, or "shim" of bench
+	version string // a command; the first number with a dot in what it prints
+	strict  bool   // Parley's other profile
 }
 
 var clients = []client{
-	{name: "aiosmtplib", shim: "python-aiosmtplib.py"},
-	{name: "curl", shim: "curl.sh"},
-	{name: "emersion/go-smtp", shim: "shim emersion"},
-	{name: "Exim", shim: "exim.sh"},
-	{name: "Go net/smtp", shim: "shim net-smtp"},
-	{name: "go-mail", shim: "shim go-mail"},
-	{name: "mox", shim: "shim mox"},
-	{name: "msmtp", shim: "msmtp.sh"},
-	{name: "nodemailer", shim: "nodemailer.cjs"},
+	{name: "aiosmtplib", shim: "python-aiosmtplib.py", version: "/usr/bin/python3 -c 'import aiosmtplib; print(aiosmtplib.__version__)'"},
+	{name: "curl", shim: "curl.sh", version: "curl --version"},
+	{name: "emersion/go-smtp", shim: "shim emersion", version: "go version -m $(command -v shim) | grep emersion/go-smtp"},
+	{name: "Exim", shim: "exim.sh", version: "LD_LIBRARY_PATH=$PEERS/exim/usr/lib:$(echo $PEERS/exim/usr/lib/*-linux-gnu*) $PEERS/exim/usr/sbin/exim4 -C /dev/null -bV"},
+	{name: "Go net/smtp", shim: "shim net-smtp", version: "go version"},
+	{name: "go-mail", shim: "shim go-mail", version: "go version -m $(command -v shim) | grep wneessen/go-mail"},
+	{name: "mox", shim: "shim mox", version: "go version -m $(command -v shim) | grep mjl-/mox"},
+	{name: "msmtp", shim: "msmtp.sh", version: "msmtp --version"},
+	{name: "nodemailer", shim: "nodemailer.cjs", version: `grep '"version"' $PEERS/nodemailer/usr/share/nodejs/nodemailer/package.json`},
 	{name: "Parley", shim: "parley.sh"},
 	{name: "Parley, strict", shim: "parley.sh", strict: true},
-	{name: "Perl Net::SMTP", shim: "perl-net-smtp.pl"},
-	{name: "Postfix", shim: "postfix.py"},
-	{name: "Python smtplib", shim: "python-smtplib.py"},
-	{name: "swaks", shim: "swaks.sh"},
+	{name: "Perl Net::SMTP", shim: "perl-net-smtp.pl", version: "perl -MNet::SMTP -e 'print $Net::SMTP::VERSION'"},
+	{name: "Postfix", shim: "postfix.py", version: "postconf -dh mail_version"},
+	{name: "Python smtplib", shim: "python-smtplib.py", version: "/usr/bin/python3 --version"},
+	{name: "swaks", shim: "swaks.sh", version: "swaks --version"},
 }
 
 // bench is where the shims run: programs built, Postfix started.

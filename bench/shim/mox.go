@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/mjl-/mox/dns"
 	"github.com/mjl-/mox/sasl"
@@ -69,8 +70,9 @@ func (j *job) mox() error {
 		return err
 	}
 	defer c.Close()
-	eight := bytes.ContainsFunc(j.content, func(r rune) bool { return r >= 0x80 })
-	answers, err := c.DeliverMultiple(ctx, j.from, j.to, int64(len(j.content)), bytes.NewReader(j.content), eight, false, false)
+	beyond := func(r rune) bool { return r >= 0x80 }
+	eight, utf8 := bytes.ContainsFunc(j.content, beyond), strings.ContainsFunc(j.from+strings.Join(j.to, ""), beyond)
+	answers, err := c.DeliverMultiple(ctx, j.from, j.to, int64(len(j.content)), bytes.NewReader(j.content), eight, utf8, false)
 	var refused []*refusal
 	for _, a := range answers {
 		if a.Err != nil || a.Code/100 != 2 {

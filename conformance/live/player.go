@@ -47,9 +47,12 @@ func NewPlayer(p Peer) (*Player, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // a client may run as somebody else
+		return nil, err
+	}
 	made := &Player{Peer: p, dir: dir, habits: map[string]bool{}}
 	if made.certs, err = newCertificates(); err == nil {
-		err = os.WriteFile(made.ca(), made.certs.ca.PEM(), 0o600)
+		err = os.WriteFile(made.ca(), made.certs.ca.PEM(), 0o644)
 	}
 	if err != nil {
 		made.Close()
@@ -125,7 +128,7 @@ func (p *Player) run(ctx context.Context, h *host) (*Claim, error) {
 		Errand: h.plan.errand, Host: "127.0.0.1", CA: p.ca(), File: filepath.Join(dir, "message.eml"),
 		Result: filepath.Join(dir, "result.json"), TokenIn: filepath.Join(dir, "token"), Patience: h.patience,
 	}
-	err = errors.Join(os.WriteFile(t.File, t.Content, 0o600), os.WriteFile(t.TokenIn, []byte(t.Token), 0o600))
+	err = errors.Join(os.WriteFile(t.File, t.Content, 0o644), os.WriteFile(t.TokenIn, []byte(t.Token), 0o644), os.Chmod(dir, 0o777))
 	if err != nil {
 		return nil, err
 	}

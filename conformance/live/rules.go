@@ -30,6 +30,7 @@ var mild = map[string]string{
 	"C-2920-002": "a server that cannot take it sees it as two groups",
 	"C-5321-091": "the client was told how long to wait for a reply, which many take for how long to wait for its next octet; the RFC's own limits are minutes",
 	"C-2920-006": "the server throws the content away",
+	"C-3207-003": "by its first digit another 2yz is a success",
 	"C-4954-019": "whoever sets up a client with a password and without TLS has asked for it",
 }
 

@@ -44,12 +44,13 @@ all:
   driver = manualroute
   domains = *
   transport = out
-  route_data = $host::$port
+  route_data = $host
   self = send
 begin transports
 out:
   driver = smtp
   protocol = $protocol
+  port = $port
   hosts_override
   hosts_avoid_tls = $avoid
   hosts_require_tls = $require

@@ -11,6 +11,10 @@ const nodemailer = require('nodemailer');
 const env = process.env;
 if (env.PARLEY_TOKEN) process.exit(89);
 
+const named = ['none', 'any'].includes(env.PARLEY_AUTH || 'none') ? [] : env.PARLEY_AUTH.split(',');
+const known = named.filter((m) => ['PLAIN', 'LOGIN', 'CRAM-MD5'].includes(m));
+if (named.length && !known.length) process.exit(89);
+
 const timeout = 1000 * (env.PARLEY_TIMEOUT || 30);
 const transport = nodemailer.createTransport({
   host: process.argv[2] || env.PARLEY_HOST,
@@ -22,6 +26,7 @@ const transport = nodemailer.createTransport({
   ignoreTLS: (env.PARLEY_TLS || 'none') === 'none',
   tls: env.PARLEY_CA ? { ca: fs.readFileSync(env.PARLEY_CA) } : {},
   auth: env.PARLEY_USER ? { user: env.PARLEY_USER, pass: env.PARLEY_PASSWORD } : undefined,
+  authMethod: known[0],
   connectionTimeout: timeout,
   greetingTimeout: timeout,
   socketTimeout: timeout,
@@ -34,8 +39,9 @@ transport
     raw: fs.createReadStream(env.PARLEY_FILE),
   })
   .then((info) => {
-    const refused = info.rejectedErrors || [];
-    process.exitCode = refused.length ? Math.max(...refused.map((e) => sort(e.responseCode))) : 0;
+    const codes = (info.rejectedErrors || []).map((e) => sort(e.responseCode));
+    if (info.rejected.length > codes.length) codes.push(75); // LMTP: it does not tell why
+    process.exitCode = Math.max(0, ...codes);
   })
   .catch((err) => {
     console.error(`${err.code} ${err.message}`);

@@ -165,18 +165,18 @@ def deliver():
                     return 89
             code, text = queue.data(content)
             id = re.search(rb"queued as (\w+)", text)
-    except smtplib.SMTPException as e:
+    except (smtplib.SMTPException, ValueError) as e:
         print("not taken into the queue:", e, file=sys.stderr)
         return 89
     if not id:
         print("not taken into the queue:", text, file=sys.stderr)
         return 89
-    return outcome(dir, id[1].decode(), len(recipients))
+    return outcome(dir, id[1].decode(), len(set(recipients)))
 
 
 def outcome(dir, id, count):
     """Waits until the log tells of every recipient."""
-    line = re.compile(r"^.* postfix/\w+\[\d+\]: %s: to=.* status=(\w+) \((.*)\)$" % id, re.M)
+    line = re.compile(r"^.* postfix/\w+\[\d+\]: %s: to=.* status=(\w+) \((.*)$" % id, re.M)
     while True:
         with open(dir + "/mail.log") as f:
             found = line.findall(f.read())

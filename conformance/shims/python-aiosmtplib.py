@@ -2,6 +2,7 @@
 """aiosmtplib, once: see README.md for what is handed over and the exit codes."""
 
 import asyncio
+import binascii
 import os
 import sys
 
@@ -70,7 +71,7 @@ except (aiosmtplib.SMTPException, OSError) as e:
     print(repr(e), file=sys.stderr)
     sys.exit(75)
 except ValueError as e:
-    if "newline" not in str(e):
+    if isinstance(e, binascii.Error):  # it is the server that has said something odd
         raise
-    print(e, file=sys.stderr)  # in an address
+    print(e, file=sys.stderr)  # what was handed over cannot be said
     sys.exit(65)

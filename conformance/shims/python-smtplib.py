@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """smtplib of Python, once: see README.md for what is handed over and the exit codes."""
 
+import binascii
 import os
 import smtplib
 import ssl
@@ -43,6 +44,8 @@ def run():
             client.login(env["PARLEY_USER"], env["PARLEY_PASSWORD"])
         with open(env["PARLEY_FILE"], "rb") as f:
             content = f.read()
+        if content.isascii():  # of text it mends the line ends, octets it leaves alone
+            content = content.decode()
         options = [] if (env["PARLEY_FROM"] + env["PARLEY_RCPTS"]).isascii() else ["SMTPUTF8"]
         refused = client.sendmail(env["PARLEY_FROM"], env["PARLEY_RCPTS"].split(","), content, options)
     finally:
@@ -65,7 +68,7 @@ except (smtplib.SMTPException, OSError) as e:
     print(repr(e), file=sys.stderr)
     sys.exit(75)
 except ValueError as e:
-    if "newline" not in str(e):
+    if isinstance(e, binascii.Error):  # it is the server that has said something odd
         raise
-    print(e, file=sys.stderr)  # in an address
+    print(e, file=sys.stderr)  # what was handed over cannot be said
     sys.exit(65)

@@ -39,8 +39,10 @@ case $code:$refused:$rcpt in
 *:5:*) exit 69 ;;
 1:*) exit 64 ;;
 6:*)                         # cut off; behind the end of the content nobody knows
-	last=$(printf '%s\n' "$dialogue" | sed -n 's/^ [-~*]*> //p' | tail -n 1)
-	[ "$last" = . ] && exit 79
+	case $(printf '%s\n' "$dialogue" | sed -n 's/^ [-~*]*> //p' | tail -n 1):$rcpt in
+	.:*) exit 79 ;;
+	QUIT:) exit 0 ;;
+	esac
 	exit 75 ;;
 *) exit 75 ;;
 esac
