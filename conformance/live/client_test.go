@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-mail/parley/conformance/foreign"
 	"github.com/parley-mail/parley/conformance/live"
 )
 
@@ -59,13 +60,13 @@ func (f fake) Do(ctx context.Context, t *live.Task) (*live.Claim, error) {
 	claim := &live.Claim{Code: c.code(err)}
 	if f.fault == "hang" {
 		<-ctx.Done()
-		claim.Hangs = true
+		claim.Hung = true
 	}
 	if f.fault == "glutton" && len(t.To) > 1 {
-		claim.RSS = 1 << 30
+		claim.Memory = 1 << 30
 	}
 	if f.fault == "glutton" && len(t.To) == 1 {
-		claim.RSS = 8 << 20
+		claim.Memory = 8 << 20
 	}
 	return claim, nil
 }
@@ -77,19 +78,19 @@ func (c *talk) code(err error) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	case c.fault == "eof-is-success" && errors.Is(err, io.EOF) && c.done:
-		return live.CodeAccepted
+		return foreign.CodeAccepted
 	case err != nil && c.done:
-		return live.CodeUnknown
+		return foreign.CodeUnknown
 	case err != nil:
-		return live.CodeTemporary
+		return foreign.CodeTemporary
 	case c.fault == "denies":
-		return live.CodeTemporary
+		return foreign.CodeTemporary
 	case !slices.Contains(c.ok, false):
-		return live.CodeAccepted
+		return foreign.CodeAccepted
 	case c.perm:
-		return live.CodePermanent
+		return foreign.CodePermanent
 	}
-	return live.CodeTemporary
+	return foreign.CodeTemporary
 }
 
 func ascii(s string) bool {
@@ -107,7 +108,7 @@ func (c *talk) able() error {
 		return code(65)
 	}
 	if c.t.Mechanisms != nil && !slices.Contains(c.t.Mechanisms, "any") && !slices.Contains(c.t.Mechanisms, "PLAIN") || c.t.Data == "bdat" || c.t.Token != "" {
-		return code(live.CodeUnimplemented)
+		return code(foreign.CodeUnimplemented)
 	}
 	return nil
 }
@@ -118,7 +119,7 @@ func (c *talk) run(ctx context.Context) error {
 	}
 	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(c.t.Host, strconv.Itoa(c.t.Port)))
 	if err != nil {
-		return code(live.CodeTemporary)
+		return code(foreign.CodeTemporary)
 	}
 	c.use(nc)
 	if c.t.TLS == "implicit" {
@@ -131,7 +132,7 @@ func (c *talk) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	case greeting == 421:
-		return code(live.CodeTemporary)
+		return code(foreign.CodeTemporary)
 	case greeting/100 != 2:
 		return c.quit(code(classCode(greeting)))
 	}
@@ -146,9 +147,9 @@ func (c *talk) run(ctx context.Context) error {
 
 func classCode(reply int) int {
 	if reply/100 == 5 {
-		return live.CodePermanent
+		return foreign.CodePermanent
 	}
-	return live.CodeTemporary
+	return foreign.CodeTemporary
 }
 
 func (c *talk) use(nc net.Conn) { c.nc, c.in = nc, bufio.NewReaderSize(nc, 64<<10) }
@@ -206,7 +207,7 @@ func (c *talk) ask(line string) (int, []string, error) {
 	}
 	n, lines, err := c.reply()
 	if err == nil && farewell(n) && line != "QUIT" && c.fault != "ignores-421" {
-		return 0, nil, code(live.CodeTemporary)
+		return 0, nil, code(foreign.CodeTemporary)
 	}
 	return n, lines, err
 }
@@ -437,7 +438,7 @@ func (c *talk) pipelined(mail string) error {
 			return err
 		}
 	}
-	return c.quit(code(live.CodeTemporary))
+	return c.quit(code(foreign.CodeTemporary))
 }
 
 // stuffed is the content as it goes out.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-mail/parley/conformance"
+	"github.com/parley-mail/parley/conformance/foreign"
 	"github.com/parley-mail/parley/conformance/smtpt"
 )
 
@@ -32,7 +33,7 @@ func (j *judge) add(id, text, want, got string) {
 
 // verdict judges and fills in the outcome.
 func (j *judge) verdict(o *conformance.Outcome) {
-	if j.claim.Code == CodeUnimplemented && j.claim.Crash == "" && !j.claim.Hangs {
+	if j.claim.Code == foreign.CodeUnimplemented && j.claim.Crash == "" && !j.claim.Hung {
 		o.Verdict, o.Reason = conformance.Skip, "the client says that it cannot do what this needs"
 		return
 	}
@@ -43,7 +44,7 @@ func (j *judge) verdict(o *conformance.Outcome) {
 		}
 	}
 	j.end()
-	if !j.claim.Hangs && j.claim.Crash == "" {
+	if !j.claim.Hung && j.claim.Crash == "" {
 		j.truth()
 		j.leave()
 		j.content()
@@ -93,19 +94,19 @@ func (j *judge) end() {
 	waits := slices.ContainsFunc(j.all, func(v *conversation) bool { return v.stalled })
 	switch m := j.claim; {
 	case m.Crash != "":
-		j.add("", "the client crashes: "+m.Crash, "an exit code of the contract", lastOf(m.Output))
-	case m.Hangs && waits:
+		j.add("", "the client crashes: "+m.Crash, "an exit code of the contract", lastOf(m.Stderr))
+	case m.Hung && waits:
 		j.why = fmt.Sprintf("the server keeps silent, and the client is more patient than %v", j.limit)
-	case m.Hangs:
+	case m.Hung:
 		j.add("", fmt.Sprintf("the client hangs: after %v it has not ended", j.limit), "an end", j.state())
-	case m.Code != CodeAccepted && m.Code != CodeUnknown && !notAccepted(m.Code):
-		j.why = fmt.Sprintf("the exit code %d is not one of the contract: %s", m.Code, lastOf(m.Output))
+	case !m.Foreseen():
+		j.why = fmt.Sprintf("the exit code %d is not one of the contract: %s", m.Code, lastOf(m.Stderr))
 	}
 }
 
 // lastOf returns the last line of what a program has said.
-func lastOf(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
+func lastOf(output []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	last := strings.TrimSpace(lines[len(lines)-1])
 	return smtpt.Escape([]byte(last[:min(len(last), 200)]), false)
 }
@@ -225,21 +226,21 @@ func (j *judge) truth() {
 			j.add("C-5321-072", fmt.Sprintf("%s gets the message %d times", to, f.accepted), "one acceptance", "")
 		}
 	}
-	j.served = m.Code == CodeAccepted && all
+	j.served = m.Code == foreign.CodeAccepted && all
 	switch {
-	case m.Code == CodeAccepted:
+	case m.Code == foreign.CodeAccepted:
 		for i, to := range j.plan.errand.To {
 			j.accepted(to, fates[i], some)
 		}
-	case m.Code == CodeUnknown && !open && !odd:
+	case m.Code == foreign.CodeUnknown && !open && !odd:
 		j.add("C-5321-076", "the client says that nobody knows, and it is known", "", j.known(fates))
 		j.soften()
-	case m.Code == CodeUnknown:
+	case m.Code == foreign.CodeUnknown:
 	case all && !odd:
 		j.add(j.denied(), fmt.Sprintf("the client says that the message was not accepted (exit code %d), and it was: another try delivers it twice", m.Code), "exit code 0", fmt.Sprintf("exit code %d", m.Code))
-	case m.Code == CodePermanent && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.perm || !f.temp }):
+	case m.Code == foreign.CodePermanent && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.perm || !f.temp }):
 		j.add("C-5321-014", "every refusal was for now, and the client takes it for good", "exit code 75", "exit code 69")
-	case m.Code == CodeTemporary && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.temp || !f.perm || f.open }):
+	case m.Code == foreign.CodeTemporary && !some && !odd && !slices.ContainsFunc(fates, func(f fate) bool { return f.temp || !f.perm || f.open }):
 		j.add("C-5321-014", "every refusal was for good, and the client takes it for one for now", "exit code 69", "exit code 75")
 	}
 }
@@ -295,7 +296,7 @@ func (j *judge) accepted(to string, f fate, others bool) {
 func (j *judge) word(to, word string, f fate) {
 	switch {
 	case word == "accepted":
-		if j.claim.Code != CodeAccepted { // otherwise it is judged already
+		if j.claim.Code != foreign.CodeAccepted { // otherwise it is judged already
 			j.accepted(to, f, true)
 		}
 	case f.odd != "" || f.accepted == 0:
@@ -332,7 +333,7 @@ func (j *judge) reached() {
 	for _, v := range j.all {
 		far = max(far, v.furthest)
 	}
-	if far >= due && len(j.all) > 0 || j.plan.refuse || j.why != "" || j.claim.Code == CodeAccepted && !j.skipped(far, due) {
+	if far >= due && len(j.all) > 0 || j.plan.refuse || j.why != "" || j.claim.Code == foreign.CodeAccepted && !j.skipped(far, due) {
 		return
 	}
 	e := exchange{verb: "a command"}
@@ -343,7 +344,7 @@ func (j *judge) reached() {
 	switch {
 	case len(j.all) == 0 && !j.mustAccept():
 	case len(j.all) == 0:
-		j.missed(fmt.Sprintf("the client does not even connect (exit code %d): %s", j.claim.Code, lastOf(j.claim.Output)))
+		j.missed(fmt.Sprintf("the client does not even connect (exit code %d): %s", j.claim.Code, lastOf(j.claim.Stderr)))
 	case passed:
 		j.why = "the client takes another way than that of the case, without " + e.verb
 	case j.turnedDown() && j.mustAccept():

@@ -109,11 +109,10 @@ func (p *Player) weigh(j *judge) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch most := cmp.Or(p.Memory, DefaultMemory); {
-	case j.claim.RSS == 0:
-	case p.usual == 0:
-		p.usual = j.claim.RSS
-	case j.claim.RSS > p.usual+most:
-		j.add("", fmt.Sprintf("the client takes %d MiB of memory, and %d MiB for the control case", j.claim.RSS>>20, p.usual>>20), "", "")
+	case p.usual == 0: // a program that takes no more than this one tells 0
+		p.usual = max(1, j.claim.Memory)
+	case j.claim.Memory > p.usual+most:
+		j.add("", fmt.Sprintf("the client takes %d MiB of memory, and %d MiB for the control case", j.claim.Memory>>20, p.usual>>20), "", "")
 	}
 }
 
@@ -150,7 +149,7 @@ func (p *Player) run(ctx context.Context, h *host) (*Claim, error) {
 	}()
 	claim, err := p.Peer.Do(limited, t)
 	if claim != nil {
-		claim.Hangs = claim.Hangs || limited.Err() != nil && ctx.Err() == nil && claim.Crash == ""
+		claim.Hung = claim.Hung || limited.Err() != nil && ctx.Err() == nil && claim.Crash == ""
 	}
 	l.Close()
 	select { // the client is gone, and so are its ends of the connections, unless it has left something behind

@@ -81,7 +81,7 @@ export LD_LIBRARY_PATH="$tree/usr/lib:$arch"
 exim() { "$tree/usr/sbin/exim4" -C "$dir/conf" "$@" >&2; }
 IFS=,
 # shellcheck disable=SC2086 # a list
-exim -odq -oi -f "<$PARLEY_FROM>" $PARLEY_RCPTS <"$PARLEY_FILE" || exit 64
+exim -odq -oi -f "${PARLEY_FROM:-<>}" $PARLEY_RCPTS <"$PARLEY_FILE" || exit 64
 id=$(cd "$dir/spool/input" && echo *-H)
 exim -M "${id%-H}" || :
 

@@ -151,6 +151,8 @@ def deliver():
     with open(env["PARLEY_FILE"], "rb") as f:
         content = f.read()
     recipients = env["PARLEY_RCPTS"].split(",")
+    if not all("@" in to for to in recipients):  # a postmaster without domain is its own
+        return 89
     options = [] if content.isascii() else ["BODY=8BITMIME"]
     if not (env["PARLEY_FROM"] + env["PARLEY_RCPTS"]).isascii():
         options.append("SMTPUTF8")
@@ -171,7 +173,7 @@ def deliver():
     if not id:
         print("not taken into the queue:", text, file=sys.stderr)
         return 89
-    return outcome(dir, id[1].decode(), len(set(recipients)))
+    return outcome(dir, id[1].decode(), len({to.lower() for to in recipients}))
 
 
 def outcome(dir, id, count):
