@@ -10,7 +10,7 @@ T       ?= 60s
 COVER   ?= 95
 ROUNDS  ?= 7
 BENCH   ?=
-RUNS    ?= 1
+RUNS    ?= 3
 BIN     := $(CURDIR)/.bin
 CACHE   := $(CURDIR)/.cache
 

@@ -390,8 +390,11 @@ func (m *monitor) params(arg, prefix string) {
 	for param := range strings.FieldsSeq(rest[end+1:]) {
 		key, value, _ := strings.Cut(strings.ToUpper(param), "=")
 		need, known := needsKeyword[key]
-		if value == "BINARYMIME" {
+		switch {
+		case value == "BINARYMIME":
 			need = "BINARYMIME"
+		case !known && m.foreign != nil: // of an extension that we do not have
+			need, known = key, true
 		}
 		if _, offered := m.offered[need]; known && !offered || !known && !m.extra {
 			m.fault(cmp.Or(ofParameter[need], "C-5321-038"), "parameter %s, and %s is not offered", param, need)

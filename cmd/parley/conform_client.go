@@ -49,7 +49,13 @@ func (f *runFlags) playClient(cmd *cobra.Command, plan *conformance.Plan) (end f
 		return nil, err
 	}
 	player.Limit, player.Patience, player.Memory = f.limit, f.patience, f.memory<<20
-	player.Command = "parley conform run --client " + strings.ReplaceAll(quoteForShell(f.client), "%", "%%") + " %s"
+	again := "parley conform run --client " + quoteForShell(f.client)
+	for _, name := range []string{"timeout", "patience", "memory"} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed {
+			again += " --" + name + " " + flag.Value.String()
+		}
+	}
+	player.Command = strings.ReplaceAll(again, "%", "%%") + " %s"
 	ctx, cancel := context.WithCancel(cmd.Context())
 	plan.Play = func(c *conformance.Case) *conformance.Outcome { return player.Play(ctx, c) }
 	plan.Facts = nil

@@ -39,7 +39,9 @@ func (v *conversation) find(verb, path string) *exchange {
 	if found < 0 {
 		return nil
 	}
-	v.furthest = max(v.furthest, found)
+	if verb != "QUIT" { // which says nothing of how far the client has come
+		v.furthest = max(v.furthest, found)
+	}
 	v.used[found] = true
 	for i := range found {
 		if verb != "RCPT" || v.plan.exchanges[i].verb != "RCPT" {

@@ -245,7 +245,7 @@ func (c *talk) hello(ctx context.Context) error {
 		c.offers[key] += " " + strings.ToUpper(args)
 	}
 	if n/100 != 2 {
-		if c.t.LMTP || n != 500 && n != 502 && n/100 != 5 || c.t.TLS != "none" {
+		if c.t.LMTP || n != 500 && n != 502 && n/100 != 5 || c.t.TLS == "starttls" && !c.secure {
 			return c.quit(code(classCode(n)))
 		}
 		c.offers = nil
