@@ -32,7 +32,7 @@ var inGroups = map[string]bool{"C-5321-050": true, "C-5321-051": true, "C-5321-0
 
 // outOfStep are the requirements that a client breaks without knowing when it has taken a
 // reply too many for the answer to its command.
-var outOfStep = map[string]bool{"C-5321-052": true, "C-5321-038": true, "C-5321-022": true, "C-1870-001": true, "C-4954-001": true, "C-3207-001": true, "C-3030-001": true, "C-6152-001": true}
+var outOfStep = map[string]bool{"C-5321-052": true, "C-5321-053": true, "C-5321-038": true, "C-5321-022": true, "C-1870-001": true, "C-4954-001": true, "C-3207-001": true, "C-3030-001": true, "C-6152-001": true}
 
 // ofKeyword are the keywords without which a client breaks a requirement.
 var ofKeyword = map[string]string{

@@ -183,7 +183,7 @@ of them fails, every other verdict becomes inconclusive.
 With --client another client is held against the cases, on real sockets: a line for the shell
 that is run once for each case, and told by placeholders and by variables of the environment
 (PARLEY_HOST and so on) what to send and where to. Its exit code says what became of the
-message; docs/instrument.md has the contract.`,
+message; conformance/shims has the contract, docs/instrument.md how it is judged.`,
 		Example: `  parley conform run
   parley conform run rfc2920 rfc3030
   parley conform run rfc2920/moot-354 --variant lenient:looplab:split:17

@@ -342,7 +342,7 @@ func (j *judge) reached() {
 	}
 	passed := j.skipped(far, due)
 	switch {
-	case len(j.all) == 0 && !j.mustAccept():
+	case len(j.all) == 0 && !j.mustAccept() && j.claim.Code != foreign.CodeTemporary: // it refuses what it was told
 	case len(j.all) == 0:
 		j.missed(fmt.Sprintf("the client does not even connect (exit code %d): %s", j.claim.Code, lastOf(j.claim.Stderr)))
 	case passed:

@@ -146,8 +146,10 @@ def deliver():
             os.rename(dir + "/ca.pem.new", dir + "/ca.pem")
         if env.get("PARLEY_USER"):
             service += "-auth"
-            with open(dir + "/sasl", "a") as f:
-                f.write("[%s]:%s %s:%s\n" % (host, port, env["PARLEY_USER"], env["PARLEY_PASSWORD"]))
+            server = f"[{host}]:{port} "
+            with open(dir + "/sasl") as f:  # ports come again, and of two entries it takes none
+                others = [line for line in f if not line.startswith(server)]
+            write(dir + "/sasl", "".join(others) + server + env["PARLEY_USER"] + ":" + env["PARLEY_PASSWORD"] + "\n")
     with open(env["PARLEY_FILE"], "rb") as f:
         content = f.read()
     recipients = env["PARLEY_RCPTS"].split(",")
