@@ -21,8 +21,8 @@ import (
 const longest = 64 << 10 // of a reply
 
 type client struct {
-	fault string
-	nc    net.Conn
+	fault  string
+	nc     net.Conn
 	in     *bufio.Reader
 	ended  bool // the end of the content was sent
 	shrugs bool // a refusal does not count
