@@ -99,10 +99,10 @@ func (c *Case) Names() []string { return slices.Concat(c.Rfc, c.Against, c.Odd) 
 // Area returns the part of the id before the last "/": "rfc2920".
 func (c *Case) Area() string { return path.Dir(c.ID) }
 
-// File returns the name of the case's script, as failures name it.
+// File returns the name of the case's script, as failures name it; the id if it has none.
 func (c *Case) File() string {
 	if c.Script == nil || c.Script.Name == "" {
-		return c.ID + ".smtpt"
+		return c.ID
 	}
 	return c.Script.Name
 }

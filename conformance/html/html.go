@@ -1,6 +1,7 @@
 // Package html writes reports of the conformance suite as one page of HTML that needs
-// nothing else: no script to be read, no file beside it, no network. A script adds
-// filters, keys and a view of one case; without it every word is there all the same.
+// nothing else: no file beside it, no network. A script adds filters, keys and a view of
+// one case. Without it the same words are there, unless there are so many findings that
+// they are packed.
 //
 // What peers have said is hostile. Every string passes html/template, and before it
 // [clean], which shows what would not be seen: controls, and characters that turn the
@@ -34,7 +35,11 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 // Write writes reports, one for each peer, as one page. Runs of the same peer are best
 // merged before, by [conformance.Merge].
 func Write(w io.Writer, reports ...*conformance.Report) error {
-	return pageTemplate.Execute(w, newPage(reports))
+	p := newPage(reports)
+	if err := p.tell(); err != nil {
+		return err
+	}
+	return pageTemplate.Execute(w, p)
 }
 
 // page is what the template shows.
@@ -54,6 +59,8 @@ type page struct {
 	Machines []*machine
 	Findings []*finding
 	Data     data
+	Told     template.HTML // the findings
+	Packed   string        // the same as base64url of gzip, if they are many
 }
 
 // data is what only the script shows.
@@ -61,7 +68,7 @@ type data struct {
 	Peers []dataPeer           `json:"peers"`
 	Cases []dataCase           `json:"cases"` // in the order of the rows
 	Rules map[string][3]string `json:"rules"` // level, where and text of requirements and odd replies
-	Notes map[string]string    `json:"notes"` // "case peer": why it was not conclusive
+	Notes []string             `json:"notes"` // why outcomes are not conclusive
 }
 
 type dataPeer struct {
@@ -70,9 +77,10 @@ type dataPeer struct {
 }
 
 type dataCase struct {
-	Shows []string `json:"r,omitempty"`
-	Tempt []string `json:"a,omitempty"`
-	Odd   []string `json:"o,omitempty"`
+	Shows []string      `json:"r,omitempty"`
+	Tempt []string      `json:"a,omitempty"`
+	Odd   []string      `json:"o,omitempty"`
+	Notes map[int][]int `json:"n,omitempty"` // a note, and the peers of the side that it is about
 }
 
 func newPage(reports []*conformance.Report) *page {
@@ -82,7 +90,7 @@ func newPage(reports []*conformance.Report) *page {
 		Policy: "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'",
 		Style:  template.CSS(styleText), Script: template.JS(scriptText),
 		Summary: conformance.BadgeText(reports...), Levels: levels, Legend: legend(reports),
-		Data: data{Rules: map[string][3]string{}, Notes: map[string]string{}},
+		Data: data{Rules: map[string][3]string{}, Notes: []string{}},
 	}
 	var badge bytes.Buffer
 	_ = conformance.Badge(&badge, reports...) // a buffer takes everything

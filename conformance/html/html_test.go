@@ -2,8 +2,11 @@ package html_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
 	"runtime"
 	"slices"
@@ -21,8 +24,8 @@ var woods = map[string]string{
 	"Gorse": "skip-lone-dot", "Hazel": "no-helo", "Ivy": "secret-in-clear", "Larch": "lost-is-accepted", "Maple": "keep-clear-octets",
 }
 
-// matrix returns the reports of a run of the engine with all cases, and of ten clients
-// with 200.
+// matrix returns the reports of runs of the engine, of ten clients and of two servers,
+// with all cases.
 func matrix(t *testing.T) []*conformance.Report {
 	t.Helper()
 	cases, err := conformance.Suite()
@@ -33,12 +36,6 @@ func matrix(t *testing.T) []*conformance.Report {
 	plan := conformance.Plan{Cases: cases, Workers: runtime.GOMAXPROCS(0), Peer: conformance.Peer{Name: "parley", Version: "1.0", Kind: conformance.EnginePeer, When: when}}
 	plan.Facts = conformance.NewFacts()
 	reports := []*conformance.Report{conformance.RunAll(plan)}
-	var some []*conformance.Case
-	for i, c := range cases {
-		if i*200/len(cases) != (i+1)*200/len(cases) {
-			some = append(some, c)
-		}
-	}
 	for _, name := range slices.Sorted(func(yield func(string) bool) {
 		for name := range woods {
 			if !yield(name) {
@@ -50,7 +47,7 @@ func matrix(t *testing.T) []*conformance.Report {
 		if !ok {
 			t.Fatal("no mutant", woods[name])
 		}
-		plan := conformance.Plan{Cases: some, Workers: runtime.GOMAXPROCS(0), Options: m.Options}
+		plan := conformance.Plan{Cases: cases, Workers: runtime.GOMAXPROCS(0), Options: m.Options}
 		plan.Peer = conformance.Peer{Name: name, Version: "1.0", Kind: conformance.ClientPeer, Target: strings.ToLower(name) + " --to {host}:{port}", When: when}
 		r := conformance.RunAll(plan)
 		for i, o := range r.Outcomes { // clients are not all wrong or right
@@ -63,7 +60,26 @@ func matrix(t *testing.T) []*conformance.Report {
 		}
 		reports = append(reports, r)
 	}
-	return reports
+	return append(reports, server("mx.example", when), server("mail.example", when))
+}
+
+// server returns the report of a run against a server that does not exist.
+func server(name string, when time.Time) *conformance.Report {
+	r := &conformance.Report{Peer: conformance.Peer{Name: name, Kind: conformance.ServerPeer, Target: name + ":25", When: when}}
+	for i := range 150 {
+		o := &conformance.Outcome{
+			Case:    &conformance.Case{ID: fmt.Sprintf("server/area-%d/check-%d", i/15, i), Level: "MUST", About: "The server does as it must.", Rfc: []string{"S-5321-001"}},
+			Verdict: conformance.Verdicts()[i%5],
+		}
+		if o.Verdict == conformance.XFail {
+			o.Verdict, o.Failure = conformance.Fail, &conformance.Failure{Text: "the reply is wrong", Want: "250", Got: "500 5.5.1 What?"}
+			o.Wire = conformance.AppendWire(nil, 0, "S", false, []byte("220 mx.example\r\n"))
+			o.Wire = conformance.AppendWire(o.Wire, time.Second, "C", true, []byte("EHLO parley.example\r\n"))
+			o.Again = "parley conform server --target " + name + ":25 " + o.Case.ID
+		}
+		r.Outcomes = append(r.Outcomes, o)
+	}
+	return r
 }
 
 func write(t *testing.T, reports ...*conformance.Report) string {
@@ -75,19 +91,43 @@ func write(t *testing.T, reports ...*conformance.Report) string {
 	return b.String()
 }
 
+var packed = regexp.MustCompile(`<script type="application/octet-stream" id="packed">([\w-]*)</script>`)
+
+// unpacked returns the page as the script makes it: with what is packed in its place. It
+// reports whether anything was.
+func unpacked(t *testing.T, page string) (string, bool) {
+	t.Helper()
+	m := packed.FindStringSubmatchIndex(page)
+	if m == nil {
+		return page, false
+	}
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(page[m[2]:m[3]])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page[:m[0]] + string(text) + page[m[1]:], true
+}
+
 var (
 	refs    = regexp.MustCompile(`\s(?:href|src|action|xlink:href)="([^"]*)"|url\(([^)]*)\)|@import`)
 	anchors = regexp.MustCompile(`\sid="([^"]*)"`)
 )
 
-// A full matrix fits into 2 MB, points nowhere outside, and says what was found without a
-// script.
+// A full matrix fits into 2 MB, points nowhere outside, and says what was found.
 func TestMatrix(t *testing.T) {
 	reports := matrix(t)
 	page := write(t, reports...)
 	t.Logf("%d octets", len(page))
 	if len(page) > 2<<20 {
 		t.Errorf("%d octets", len(page))
+	}
+	page, many := unpacked(t, page)
+	if !many {
+		t.Error("nothing is packed")
 	}
 	ids := map[string]bool{}
 	for _, m := range anchors.FindAllStringSubmatch(page, -1) {
@@ -117,7 +157,7 @@ func TestMatrix(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"<td class=p>✓<td class=", "Dialogue, ", "; taken "} {
+	for _, text := range []string{"<td class=p>✓<td class=", "Dialogue, ", "; taken ", ">RFC 821<", "<optgroup label=\"Server\">"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("%q is missing", text)
 		}
@@ -145,7 +185,15 @@ func hostile() *conformance.Report {
 
 // Nothing of a hostile report is markup, and nothing of it is unseen.
 func TestHostile(t *testing.T) {
-	page := write(t, hostile())
+	t.Run("told", func(t *testing.T) { harmless(t, 1, false) })
+	t.Run("packed", func(t *testing.T) { harmless(t, 200, true) })
+}
+
+func harmless(t *testing.T, reports int, many bool) {
+	page, is := unpacked(t, write(t, slices.Repeat([]*conformance.Report{hostile()}, reports)...))
+	if is != many {
+		t.Errorf("packed: %v", is)
+	}
 	for _, tag := range []string{"<script>hacked", "<img", "</pre></style>", "{{.}}<", "\u202e", "\u2066", "\x1b", "\x00", "\xff", "\u0301", "\u200b"} {
 		if i := strings.Index(page, tag); i >= 0 {
 			t.Errorf("%q is in the page: %q", tag, page[max(0, i-60):min(len(page), i+40)])

@@ -82,7 +82,7 @@ func (r *reached) draw(prefix string) string {
 		class, says := r.arrow(arrows[i])
 		return fmt.Sprintf("<g id=%q class=\"%s %s\">\n<title>%s; %s</title>", part[1], class, part[2], part[3], says)
 	})
-	return strings.NewReplacer(`id="fsm-`, `id="`+prefix+"-", `aria-labelledby="fsm-title fsm-desc"`, fmt.Sprintf(`aria-labelledby="%[1]s-title %[1]s-desc"`, prefix)).Replace(svg)
+	return strings.NewReplacer("the grey badges", "the badges of QUIT", "the red badges", "the badges of RSET", `id="fsm-`, `id="`+prefix+"-", `aria-labelledby="fsm-title fsm-desc"`, fmt.Sprintf(`aria-labelledby="%[1]s-title %[1]s-desc"`, prefix)).Replace(svg)
 }
 
 func (r *reached) arrow(a fsm.Arrow) (class, says string) {

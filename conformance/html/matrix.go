@@ -24,7 +24,7 @@ type side struct {
 type area struct {
 	ID, Name string
 	Sums     []verdict // one for each peer: what is worst, with how many of it as the sign
-	Open     bool      // something in it is not as it must be
+	Open     bool
 	Rows     []*row
 }
 
@@ -82,7 +82,7 @@ func (p *page) addSide(server bool, peers []*peer) {
 	}
 	s.Cases = len(cases)
 	ids := slices.SortedFunc(maps.Keys(cases), func(a, b string) int {
-		return cmp.Or(cmp.Compare(path.Dir(a), path.Dir(b)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(areaOrder(path.Dir(a)), areaOrder(path.Dir(b))), cmp.Compare(a, b))
 	})
 	var last *area
 	for _, id := range ids {
@@ -93,10 +93,40 @@ func (p *page) addSide(server bool, peers []*peer) {
 		}
 		last.Rows = append(last.Rows, p.newRow(c, peers))
 	}
+	var found []*area
 	for _, a := range s.Areas {
-		a.sum(peers)
+		if a.sum(peers) {
+			found = append(found, a)
+		}
+	}
+	for _, a := range found {
+		a.Open = len(found) <= openMost
 	}
 	p.Sides = append(p.Sides, s)
+}
+
+// openMost is how many areas are open at first, those with findings. If more have some the
+// sums of all of them say more.
+const openMost = 3
+
+// Class says how the columns are laid out: broad ones for few peers, and for very many a
+// frame that scrolls.
+func (s *side) Class() string {
+	switch n := len(s.Peers); {
+	case n <= 3:
+		return "side wide"
+	case n > 24:
+		return "side many"
+	}
+	return "side"
+}
+
+// areaOrder returns what areas are sorted by: "rfc821" comes before "rfc1870".
+func areaOrder(id string) string {
+	if n, ok := strings.CutPrefix(id, "rfc"); ok && len(n) < 5 {
+		return "rfc" + strings.Repeat("0", 5-len(n)) + n
+	}
+	return id
 }
 
 // areaName writes "rfc2920" as "RFC 2920"; that it is about servers is said already.
@@ -110,7 +140,8 @@ func areaName(id string) string {
 	return strings.Join(parts, " / ")
 }
 
-func (a *area) sum(peers []*peer) {
+// sum sums the verdicts of each peer up, and reports whether there are findings.
+func (a *area) sum(peers []*peer) (found bool) {
 	for _, one := range peers {
 		counts := map[conformance.Verdict]int{}
 		for id, o := range one.outcomes {
@@ -119,18 +150,22 @@ func (a *area) sum(peers []*peer) {
 			}
 		}
 		a.Sums = append(a.Sums, sum(counts))
-		a.Open = a.Open || counts[conformance.Fail]+counts[conformance.XPass]+counts[conformance.Unstable]+counts[conformance.Latitude] > 0
+		found = found || findings(counts) > 0
 	}
+	return found
+}
+
+func findings(counts map[conformance.Verdict]int) int {
+	return counts[conformance.Fail] + counts[conformance.XPass] + counts[conformance.Unstable]
 }
 
 // sum shows the worst of an area: how many findings, or else how much latitude, or else
 // that all is well, or that nothing can be said.
 func sum(counts map[conformance.Verdict]int) verdict {
-	findings := counts[conformance.Fail] + counts[conformance.XPass] + counts[conformance.Unstable]
 	for _, worst := range []struct {
 		v conformance.Verdict
 		n int
-	}{{conformance.Fail, findings}, {conformance.Latitude, counts[conformance.Latitude]}} {
+	}{{conformance.Fail, findings(counts)}, {conformance.Latitude, counts[conformance.Latitude]}} {
 		if worst.n > 0 {
 			v := verdicts[worst.v]
 			v.Sign = strconv.Itoa(worst.n)
@@ -147,8 +182,7 @@ func sum(counts map[conformance.Verdict]int) verdict {
 
 func (p *page) newRow(c *conformance.Case, peers []*peer) *row {
 	r := &row{Name: oneLine(path.Base(c.ID)), Link: link(clean(c.ID), ""), Level: oneLine(c.Level), About: oneLine(c.About)}
-	number := len(p.Data.Cases)
-	p.Data.Cases = append(p.Data.Cases, dataCase{cleanAll(c.Rfc), cleanAll(c.Against), cleanAll(c.Odd)})
+	known := dataCase{cleanAll(c.Rfc), cleanAll(c.Against), cleanAll(c.Odd), map[int][]int{}}
 	f := &finding{Anchor: anchor(clean(c.ID), ""), ID: oneLine(c.ID), About: r.About, Level: r.Level}
 	for _, list := range []struct {
 		how string
@@ -177,15 +211,27 @@ func (p *page) newRow(c *conformance.Case, peers []*peer) *row {
 		default:
 			cells.WriteString(v.Sign)
 			if o.Reason != "" {
-				p.Data.Notes[strconv.Itoa(number)+" "+strconv.Itoa(i)] = clean(o.Reason)
+				n := p.note(clipped(o.Reason, textMost))
+				known.Notes[n] = append(known.Notes[n], i)
 			}
 		}
 	}
+	p.Data.Cases = append(p.Data.Cases, known)
 	r.Cells = template.HTML(cells.String())
 	if f.Outcomes != nil {
 		p.Findings = append(p.Findings, f)
 	}
 	return r
+}
+
+// note returns the number of a text that many outcomes may have.
+func (p *page) note(text string) int {
+	i := slices.Index(p.Data.Notes, text)
+	if i < 0 {
+		i = len(p.Data.Notes)
+		p.Data.Notes = append(p.Data.Notes, text)
+	}
+	return i
 }
 
 // worthTelling reports whether there is more to an outcome than its verdict.
@@ -202,8 +248,11 @@ func worthTelling(o *conformance.Outcome) bool {
 // wireMost bounds the lines of a dialogue: the first and the last are shown.
 const wireMost = 80
 
-// textMost bounds a text of a peer, in octets.
-const textMost = 4000
+// lineMost and textMost bound a line of a dialogue and other texts, in octets.
+const (
+	lineMost = 1000
+	textMost = 4000
+)
 
 func newOutcome(o *conformance.Outcome, one *peer) *outcome {
 	out := &outcome{
@@ -212,6 +261,9 @@ func newOutcome(o *conformance.Outcome, one *peer) *outcome {
 	}
 	if f := o.Failure; f != nil {
 		out.Failure, out.Want, out.Got = clipped(f.Text, textMost), clipped(f.Want, textMost), clipped(f.Got, textMost)
+		if out.Reason == out.Failure {
+			out.Reason = "" // latitude has the words of the failure that it would be
+		}
 		if f.Pos.Line > 0 {
 			out.At = oneLine(o.Case.File()) + ", line " + strconv.Itoa(f.Pos.Line)
 		}
@@ -220,7 +272,7 @@ func newOutcome(o *conformance.Outcome, one *peer) *outcome {
 	for i, l := range o.Wire {
 		switch n := len(o.Wire) - wireMost; {
 		case n <= 0, i < wireMost/2, i >= wireMost/2+n:
-			wire.WriteString(oneLine(l.String()) + "\n")
+			wire.WriteString(strings.ReplaceAll(clipped(l.String(), lineMost), "\n", `\n`) + "\n")
 		case i == wireMost/2:
 			wire.WriteString("          … " + strconv.Itoa(n) + " lines …\n")
 		}

@@ -1,7 +1,7 @@
 "use strict";
 // Everything is on the page already; this adds filters, keys and the view of one case.
 // The fragment of the address holds the filter and the open case, so that it is a link.
-(() => {
+(async () => {
 	const $ = (sel, in_ = document) => in_.querySelector(sel);
 	const $$ = (sel, in_ = document) => [...in_.querySelectorAll(sel)];
 	const make = (tag, props = {}, ...kids) => {
@@ -9,6 +9,13 @@
 		e.append(...kids);
 		return e;
 	};
+	const packed = $("#packed");
+	if (packed) {
+		const octets = Uint8Array.from(atob(packed.textContent.replaceAll("-", "+").replaceAll("_", "/")), c => c.charCodeAt(0));
+		const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"));
+		packed.parentNode.insertAdjacentHTML("beforeend", await new Response(stream).text());
+		packed.remove();
+	}
 	const data = JSON.parse($("#data").textContent);
 	const form = $("form.filter"), panel = $("#panel");
 	const signs = new Map($$(".legend span").map(s => [s.firstChild.className.split(" ")[1], {sign: s.firstChild.textContent, name: s.children[1].textContent}]));
@@ -24,7 +31,7 @@
 				const ids = [...(about.r || []), ...(about.a || []), ...(about.o || [])];
 				const rules = ids.map(id => data.rules[id]);
 				rows.push({
-					tr, area, side, peers, ids, about, at: rows.length,
+					tr, area, side, peers, ids, about,
 					id: new URLSearchParams(tr.cells[0].firstChild.hash.slice(1)).get("case"),
 					level: tr.cells[1].textContent,
 					rfc: new Set(rules.map(r => r[1].split(" §")[0]).filter(w => w && w !== "odd reply")),
@@ -36,7 +43,8 @@
 	}
 	const byID = new Map(rows.map(r => [r.id, r]));
 	for (const r of rows) {
-		for (const o of $$(`[id="${CSS.escape(`case=${r.id}`)}"] .outcome`)) r.words += " " + o.textContent.toLowerCase();
+		const told = document.getElementById(`case=${r.id}`);
+		if (told) r.words += " " + told.textContent.toLowerCase();
 	}
 	const rfcs = [...new Set(rows.flatMap(r => [...r.rfc]))].sort((a, b) => a.localeCompare(b, "en", {numeric: true}));
 	form.rfc.append(...rfcs.map(n => make("option", {textContent: n})));
@@ -91,14 +99,15 @@
 		}
 		for (const side of $$(".side")) {
 			const at = $$(".heads span", side).findIndex(s => s.dataset.peer === want.peer);
-			if (at >= 0) dim.insertRule(`.side td:nth-child(n+4):not(:nth-child(${at + 4})), .side summary .cell:not(:nth-child(${at + 2})), .heads span:not(:nth-child(${at + 2})) { opacity: .18 }`);
+			if (at >= 0) dim.insertRule(`.side td:nth-child(n+4):not(:nth-child(${at + 4})), .side summary .cell:not(:nth-child(${at + 2})), .heads span:not(:nth-child(${at + 2})) { opacity: var(--dim); position: var(--dimmed, static) }`);
 			let any = false;
 			for (const area of $$("details", side)) {
-				const some = rows.some(r => r.area === area && !r.tr.hidden);
+				const some = $("tbody tr:not([hidden]) a", area);
+				for (const a of $$("tbody [href]", area)) a.tabIndex = a === some ? 0 : -1;
 				area.hidden = !some;
 				any ||= some;
 				if (!("was" in area.dataset)) area.dataset.was = area.open;
-				area.open = active ? some : area.dataset.was === "true";
+				area.open = active ? Boolean(some) : area.dataset.was === "true";
 			}
 			side.hidden = !any;
 		}
@@ -111,7 +120,9 @@
 			}
 		}
 		for (const f of fields) form[f].classList.toggle("set", Boolean(want[f]));
-		$("output", form).textContent = active ? `${shown} of ${rows.length} cases` : `${rows.length} cases`;
+		const out = $("output", form);
+		out.dataset.filter = active ? ": " + fields.filter(f => want[f]).map(f => form[f].selectedOptions ? form[f].selectedOptions[0].textContent : want[f]).join(", ") : "";
+		out.textContent = active ? `${shown} of ${rows.length} cases` : `${rows.length} cases`;
 		$(".none").hidden = shown > 0;
 	}
 	form.addEventListener("input", () => { filter(); address(opened && {row: opened, peer: state().get("peer")}); });
@@ -170,7 +181,6 @@
 		for (const path of $$(".path", outcome)) {
 			if ($("#machine")) path.append(make("button", {type: "button", textContent: "Show on the machine", onclick: () => walked(path)}));
 		}
-		for (const b of $$(".again button", outcome)) b.hidden = false;
 		return outcome;
 	}
 	function show(row, peer, focus) {
@@ -206,12 +216,13 @@
 		if (told) body = enrich(told.cloneNode(true));
 		else {
 			const v = row.verdicts[column] || "not run";
-			const note = data.notes[`${row.at} ${column}`];
+			const note = data.notes[Object.entries(row.about.n || {}).find(([, peers]) => peers.includes(column))?.[0]];
 			body = make("p", {className: "about", textContent: `${(data.peers.find(p => p.slug === peer) || {}).name}: ${v}${note ? ", " + note : ""}.`});
 		}
 		panel.replaceChildren(bar, make("h3", {textContent: row.id}), make("p", {className: "about", textContent: row.tr.cells[2].textContent}), rules, tabs, body);
 		const was = panel.hidden;
 		panel.hidden = false;
+		covers();
 		if (was || focus) panel.focus({preventScroll: true});
 		panel.scrollTop = 0;
 		address({row, peer});
@@ -220,14 +231,24 @@
 		if (panel.hidden) return;
 		panel.hidden = true;
 		opened = null;
+		covers();
 		address();
 		if (current) cell().focus({preventScroll: true});
 	}
 
-	// Keys. One cell of the matrix is the current one.
+	// What the panel covers cannot be reached by keys.
+	const narrow = matchMedia("(max-width: 860px)");
+	const covers = () => { for (const e of [$("header"), $("main")]) e.inert = !panel.hidden && narrow.matches; };
+	narrow.addEventListener("change", covers);
+
+	// Keys. One cell of the matrix is the current one. The tabulator comes to the first row
+	// of each area; arrows go on from there.
 	const cell = () => current.tr.cells[column + 3] || current.tr.cells[0];
 	function mark(row) {
-		if (current) current.tr.classList.remove("at");
+		if (current) {
+			current.tr.classList.remove("at");
+			for (const td of current.tr.cells) td.removeAttribute("tabindex");
+		}
 		current = row;
 		row.tr.classList.add("at");
 		row.area.open = true;
@@ -257,7 +278,7 @@
 			return;
 		}
 		if (typing) return;
-		const inMatrix = e.target.closest(".side td");
+		const inMatrix = e.target.closest(".side tbody");
 		const act = {
 			"/": () => { form.scrollIntoView(); form.q.focus({preventScroll: true}); form.q.select(); },
 			j: () => step(1), k: () => step(-1), l: () => aside(1), h: () => aside(-1),
@@ -266,11 +287,16 @@
 		}[e.key];
 		if (act) { e.preventDefault(); act(); }
 	});
+	const rowOf = tr => byID.get(new URLSearchParams(tr.cells[0].firstChild.hash.slice(1)).get("case"));
 	for (const side of $$(".side")) {
+		side.addEventListener("focusin", e => {
+			const tr = e.target.closest("tbody tr");
+			if (tr && rowOf(tr) !== current) mark(rowOf(tr));
+		});
 		side.addEventListener("click", e => {
 			const a = e.target.closest("a"), td = e.target.closest("td, th"), tr = e.target.closest("tbody tr");
 			if (!tr || e.ctrlKey || e.metaKey || e.shiftKey) return;
-			const row = byID.get(new URLSearchParams(tr.cells[0].firstChild.hash.slice(1)).get("case"));
+			const row = rowOf(tr);
 			const i = td ? td.cellIndex - 3 : -1;
 			if (a) e.preventDefault();
 			if (a || i >= 0) show(row, row.peers[i]);
@@ -290,13 +316,13 @@
 		setTimeout(() => { button.textContent = "Copy"; }, 1500);
 	});
 
-	// On paper everything is open.
+	// On paper the matrix is as it is shown, and everything else is open.
 	let folded = [];
-	addEventListener("beforeprint", () => { folded = $$("details:not([open])"); for (const d of folded) d.open = true; });
+	addEventListener("beforeprint", () => { folded = $$("details:not([open], .side details)"); for (const d of folded) d.open = true; });
 	addEventListener("afterprint", () => { for (const d of folded) d.open = false; });
 
 	form.hidden = false;
-	for (const b of $$(".again button")) b.hidden = false;
+	for (const p of $$(".again")) p.append(make("button", {type: "button", textContent: "Copy"}));
 	addEventListener("hashchange", arrive);
 	arrive();
 })();
