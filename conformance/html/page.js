@@ -98,8 +98,12 @@
 			if (ok) shown++;
 		}
 		for (const side of $$(".side")) {
-			const at = $$(".heads span", side).findIndex(s => s.dataset.peer === want.peer);
-			if (at >= 0) dim.insertRule(`.side td:nth-child(n+4):not(:nth-child(${at + 4})), .side summary .cell:not(:nth-child(${at + 2})), .heads span:not(:nth-child(${at + 2})) { opacity: var(--dim); position: var(--dimmed, static) }`);
+			const heads = $$(".heads span", side), at = heads.findIndex(s => s.dataset.peer === want.peer);
+			if (at >= 0) {
+				column = at;
+				side.scrollLeft = heads[at].offsetLeft - side.clientWidth / 2;
+				dim.insertRule(`.side td:nth-child(n+4):not(:nth-child(${at + 4})), .side summary .cell:not(:nth-child(${at + 2})), .heads span:not(:nth-child(${at + 2})) { opacity: var(--dim); position: var(--dimmed, static) }`);
+			}
 			let any = false;
 			for (const area of $$("details", side)) {
 				const some = $("tbody tr:not([hidden]) a", area);
