@@ -48,6 +48,7 @@ func matrix(t *testing.T) []*conformance.Report {
 			t.Fatal("no mutant", woods[name])
 		}
 		plan := conformance.Plan{Cases: cases, Workers: runtime.GOMAXPROCS(0), Options: m.Options}
+		plan.Only = &conformance.Variant{} // one way is enough to look at
 		plan.Peer = conformance.Peer{Name: name, Version: "1.0", Kind: conformance.ClientPeer, Target: strings.ToLower(name) + " --to {host}:{port}", When: when}
 		r := conformance.RunAll(plan)
 		for i, o := range r.Outcomes { // clients are not all wrong or right
