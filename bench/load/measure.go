@@ -2,15 +2,12 @@ package load
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"os"
 	"runtime"
-	"runtime/debug"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/parley-mail/parley/internal/rusage"
 )
 
 // Result is the line that a client prints. A program that cannot tell a figure leaves
@@ -48,7 +45,7 @@ func Run(l *Load, open Opener, out io.Writer) error {
 	if l.Hold {
 		return hold(l, open, out)
 	}
-	beside := watchMemory()
+	beside := rusage.WatchMemory()
 	var r *Result
 	var err error
 	if l.Reconnect {
@@ -148,11 +145,11 @@ func measure(n int, work func() error) (*Result, error) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	user, sys := CPU()
+	user, sys := rusage.CPU()
 	start := time.Now()
 	err := work()
 	r := &Result{Seconds: time.Since(start).Seconds()}
-	u, y := CPU()
+	u, y := rusage.CPU()
 	runtime.ReadMemStats(&after)
 	r.CPUUser, r.CPUSys = (u - user).Seconds(), (y - sys).Seconds()
 	allocs, octets := float64(after.Mallocs-before.Mallocs)/float64(n), float64(after.TotalAlloc-before.TotalAlloc)/float64(n)
@@ -177,73 +174,21 @@ func hold(l *Load, open Opener, out io.Writer) error {
 		return err
 	}
 	var before, opened, after runtime.MemStats
-	debug.FreeOSMemory()
+	rusage.Settle()
 	runtime.ReadMemStats(&before)
-	rss, goroutines := residentSet(), runtime.NumGoroutine()
+	rss, goroutines := rusage.Resident(), runtime.NumGoroutine()
 	if err := more(l.Sessions); err != nil {
 		return err
 	}
 	runtime.ReadMemStats(&opened)
-	debug.FreeOSMemory()
+	rusage.Settle()
 	runtime.ReadMemStats(&after)
 	n := float64(l.Sessions)
 	allocs, octets := float64(opened.Mallocs-before.Mallocs)/n, float64(opened.TotalAlloc-before.TotalAlloc)/n
 	r := Result{
-		RSS: float64(residentSet()-rss) / 1024 / n, Heap: (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / 1024 / n,
+		RSS: float64(rusage.Resident()-rss) / 1024 / n, Heap: (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / 1024 / n,
 		Goroutines: runtime.NumGoroutine() - goroutines, Allocs: &allocs, Bytes: &octets,
 	}
 	runtime.KeepAlive(sessions)
 	return json.NewEncoder(out).Encode(r)
-}
-
-// CPU is the processor time that this process has used so far.
-func CPU() (user, sys time.Duration) {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0, 0
-	}
-	return time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano())
-}
-
-// watchMemory begins to watch how much memory this process uses at most, and returns what
-// tells how much more that was than now, in KiB; nil where the system does not say.
-func watchMemory() func() *float64 {
-	debug.FreeOSMemory()
-	// Writing 5 makes the peak what is in use now.
-	if os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) != nil {
-		return func() *float64 { return nil }
-	}
-	base := peak()
-	return func() *float64 {
-		more := max(peak()-base, 0)
-		return &more
-	}
-}
-
-// peak is the most memory that this process has had in use, in KiB.
-func peak() float64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	_, after, _ := strings.Cut(string(status), "VmHWM:")
-	var kib float64
-	if _, err := fmt.Sscan(after, &kib); err != nil {
-		return 0
-	}
-	return kib
-}
-
-// residentSet is the memory of this process that is in use, in octets; 0 where the
-// system does not tell.
-func residentSet() int64 {
-	var size, pages int64
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
 }

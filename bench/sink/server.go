@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-mail/parley/bench/load"
+	"github.com/parley-mail/parley/internal/rusage"
 )
 
 // Server is a sink. Its fields are set before Serve.
@@ -63,7 +63,7 @@ func (s *Server) Stats() Stats {
 	for deadline := time.Now().Add(time.Second); s.open.Load() > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	user, sys := load.CPU()
+	user, sys := rusage.CPU()
 	return Stats{
 		Turns: s.turns.Load(), Messages: s.messages.Load(), Sessions: s.sessions.Load(), Octets: s.octets.Load(), CPU: (user + sys).Seconds(),
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/parley-mail/parley"
+	"github.com/parley-mail/parley/internal/rusage"
 	mail "github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
@@ -93,7 +94,7 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if f.reconnect {
 		s.MaxMessages = 1
 	}
-	beside := watchMemory()
+	beside := rusage.WatchMemory()
 	load := func(n int) error {
 		return sendMany(ctx, s, e, envelope, content, n, f.sessions, inflight)
 	}
@@ -258,11 +259,11 @@ func measure(work func() error, stats func() parley.SenderStats) (*measured, err
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	turns := stats().Turns
-	user, sys := cpuTime()
+	user, sys := rusage.CPU()
 	start := time.Now()
 	err := work()
 	m := &measured{Seconds: time.Since(start).Seconds()}
-	u, y := cpuTime()
+	u, y := rusage.CPU()
 	m.CPUUser, m.CPUSys = (u - user).Seconds(), (y - sys).Seconds()
 	runtime.ReadMemStats(&after)
 	m.Allocs, m.Bytes = float64(after.Mallocs-before.Mallocs), float64(after.TotalAlloc-before.TotalAlloc)
@@ -310,19 +311,19 @@ func (f *benchFlags) holdThem(ctx context.Context, e *parley.Endpoint, out io.Wr
 		return err
 	}
 	var before, after runtime.MemStats
-	settle()
+	rusage.Settle()
 	runtime.ReadMemStats(&before)
-	rss, goroutines := residentSet(), runtime.NumGoroutine()
+	rss, goroutines := rusage.Resident(), runtime.NumGoroutine()
 	if err := open(f.sessions); err != nil {
 		return err
 	}
 	runtime.ReadMemStats(&after)
 	allocs, octets := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
-	settle()
+	rusage.Settle()
 	runtime.ReadMemStats(&after)
 	n := float64(f.sessions)
 	return json.NewEncoder(out).Encode(held{
-		Sessions: f.sessions, RSS: float64(residentSet()-rss) / 1024 / n, Heap: (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / 1024 / n,
+		Sessions: f.sessions, RSS: float64(rusage.Resident()-rss) / 1024 / n, Heap: (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / 1024 / n,
 		Goroutines: runtime.NumGoroutine() - goroutines, Allocs: float64(allocs) / n, Bytes: float64(octets) / n,
 	})
 }

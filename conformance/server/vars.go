@@ -35,7 +35,7 @@ func (v vars) expand(s string) ([]byte, error) {
 		if s = s[i:]; s == "" {
 			break
 		}
-		end := closing(s)
+		end := smtpt.Closing(s)
 		if end < 0 {
 			return nil, fmt.Errorf("{ without }")
 		}
@@ -46,22 +46,6 @@ func (v vars) expand(s string) ([]byte, error) {
 		out, s = append(out, filled...), s[end+1:]
 	}
 	return out, nil
-}
-
-// closing returns where the brace at the beginning of s is closed, -1 if it is not.
-func closing(s string) int {
-	depth := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{':
-			depth++
-		case '}':
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return -1
 }
 
 // fill returns what stands for the text in a pair of braces.

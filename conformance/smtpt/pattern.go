@@ -54,7 +54,7 @@ func parsePattern(s string) (p Pattern, col int, err error) {
 			i = end
 			continue
 		}
-		n := braces(s[i:])
+		n := Closing(s[i:])
 		if n < 0 {
 			return nil, i, fmt.Errorf("{ without }; a brace is written \\x7b")
 		}
@@ -80,8 +80,8 @@ func (p Pattern) literal(octets []byte) Pattern {
 	return append(p, Part{Kind: Literal, Literal: octets})
 }
 
-// braces returns the index of the brace that closes the one at the front.
-func braces(s string) int {
+// Closing returns the index of the brace that closes the one at the front, or -1.
+func Closing(s string) int {
 	depth := 0
 	for i := range len(s) {
 		switch s[i] {
@@ -152,7 +152,7 @@ func parseServer(s string) (p Pattern, col int, err error) {
 			i = next
 			continue
 		}
-		n := braces(s[i:])
+		n := Closing(s[i:])
 		if n < 0 {
 			return nil, i, fmt.Errorf("{ without }")
 		}

@@ -67,9 +67,11 @@ var ours = []row{
 	{"fuzz/...", public, "targets for the whole engine"},
 	{"bench/...", public, "measures anything"},
 	{"bench/...", "internal/sink", "a server to measure against"},
+	{"bench/...", "internal/rusage", "what a client takes"},
 	{"cmd/...", public, "the command is a user of everything"},
 	{"cmd/...", "internal/sink", "parley sink and parley demo"},
 	{"cmd/...", "internal/certs", "their certificates"},
+	{"cmd/...", "internal/rusage", "what parley bench took"},
 }
 
 // outside says which packages may import what is not ours. That which is not

@@ -1,18 +1,17 @@
 //go:build unix
 
-package main
+package rusage
 
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// cpuTime is the processor time that this process has used so far.
-func cpuTime() (user, sys time.Duration) {
+// CPU is the processor time that this process has used so far.
+func CPU() (user, sys time.Duration) {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
 		return 0, 0
@@ -20,9 +19,9 @@ func cpuTime() (user, sys time.Duration) {
 	return time.Duration(r.Utime.Nano()), time.Duration(r.Stime.Nano())
 }
 
-// residentSet is the memory of this process that is in use now, in octets; 0 where the
+// Resident is the memory of this process that is in use now, in octets; 0 where the
 // system does not tell.
-func residentSet() int64 {
+func Resident() int64 {
 	var size, pages int64
 	data, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -34,13 +33,10 @@ func residentSet() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// settle gives back what is not in use.
-func settle() { debug.FreeOSMemory() }
-
-// watchMemory begins to watch how much memory this process uses at most, and returns what
+// WatchMemory begins to watch how much memory this process uses at most, and returns what
 // tells how much more that was than now, in KiB; nil where the system does not say.
-func watchMemory() func() *float64 {
-	settle()
+func WatchMemory() func() *float64 {
+	Settle()
 	// Writing 5 makes the peak what is in use now.
 	if os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) != nil {
 		return func() *float64 { return nil }
