@@ -107,8 +107,8 @@ bench: ## every client against the limit, and docs/performance.md from that; hal
 	cd bench && $(GO) run . compare --rounds $(ROUNDS) $(BENCH)
 
 .PHONY: simulation
-simulation: ## ten thousand servers in virtual time, then docs/simulation.md; two minutes
-	cd bench && $(GO) test -count=1 -timeout 30m ./simulate -run Document -write $(CURDIR)/docs
+simulation: ## ten thousand servers in virtual time, then docs/simulation.md and the Sender in docs/defaults.md; minutes
+	cd bench && $(GO) test -v -count=1 -timeout 30m ./simulate -run Document -write $(CURDIR)/docs
 
 .PHONY: bench-parts
 bench-parts: ## benchmarks of every module, six runs each, summed up by benchstat

@@ -201,7 +201,11 @@ const (
 	Limit = "limit" // what cannot be passed
 )
 
-// Bars draws figures, the smallest first; nil: there are none.
+// far is how many times the smallest the greatest bar may be, so that both can be seen.
+const far = 60
+
+// Bars draws figures, the smallest first; nil: there are none. Where they are far apart the
+// lengths are logarithmic, and the title says so.
 func Bars(title string, bars []Bar) []byte {
 	if len(bars) == 0 {
 		return nil
@@ -216,12 +220,17 @@ func Bars(title string, bars []Bar) []byte {
 		}
 		return 0
 	})
-	most := bars[len(bars)-1].Value
+	least, most := bars[0].Value, bars[len(bars)-1].Value
+	length := func(v float64) float64 { return v / most }
+	if least > 0 && most > far*least {
+		title += ", logarithmic"
+		length = func(v float64) float64 { return math.Log(2*v/least) / math.Log(2*most/least) }
+	}
 	const line, names = 22.0, 190.0
 	b := begin(title, width, top+line*float64(len(bars))+tight)
 	for i, bar := range bars {
 		y := top + line*float64(i)
-		long := max(bar.Value/most*(width-names-80), 1)
+		long := max(length(bar.Value)*(width-names-80), 1)
 		fmt.Fprintf(b, "<text x='%.1f' y='%.1f' text-anchor='end'>%s</text><rect class='bar %s' x='%.1f' y='%.1f' width='%.1f' height='%.1f'/><text x='%.1f' y='%.1f'>%s</text>\n",
 			names-8, y+15, html.EscapeString(bar.Name), bar.Class, names, y+3, long, line-6, names+long+6, y+15, Figure(bar.Value))
 	}

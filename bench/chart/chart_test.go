@@ -80,6 +80,22 @@ func TestBars(t *testing.T) {
 	}
 }
 
+// Bars that are far apart can all be seen.
+func TestBarsFarApart(t *testing.T) {
+	text := string(chart.Bars("bars", []chart.Bar{{Name: "a", Value: 1}, {Name: "b", Value: 10}, {Name: "c", Value: 100_000}}))
+	last := 0.0
+	for _, m := range regexp.MustCompile(`<rect class='bar ' [^>]*width='([\d.]+)'`).FindAllStringSubmatch(text, -1) {
+		w, _ := strconv.ParseFloat(m[1], 64)
+		if w < last+20 {
+			t.Errorf("a bar of %v behind one of %v", w, last)
+		}
+		last = w
+	}
+	if last == 0 || !strings.Contains(text, "bars, logarithmic") {
+		t.Errorf("%s", text)
+	}
+}
+
 func TestFigures(t *testing.T) {
 	for v, want := range map[float64]string{1234.5: "1234", 12.34: "12.3", 3: "3", 0.123: "0.12", 0.0123: "0.012", math.NaN(): "–", math.Inf(1): "–"} {
 		if got := chart.Figure(v); got != want {

@@ -73,6 +73,20 @@ func callsPerMiB(s *run.Sample) float64 { return per(other("calls")(s), float64(
 
 func kib(s *run.Sample) float64 { return octets(s) / 1024 }
 
+// beside is how much more memory a client uses beside messages of 32 MiB than beside those
+// of 4 KiB, in the worse mode. What the program itself takes once it runs is not in it.
+func beside(d *data) float64 {
+	more := math.Inf(-1)
+	for _, key := range []string{chunked, pipelined} {
+		if v := d.median("w3", key, peak) - d.median("w1", key, peak); math.IsNaN(v) {
+			return v
+		} else if v > more {
+			more = v
+		}
+	}
+	return more
+}
+
 // copies is how the octets of a memcpy compare with those of the stuffer.
 func copies(d *data) float64 {
 	c, s := component.Copy+" plain", component.StuffLines+" plain"
@@ -150,7 +164,7 @@ func goals() []goal {
 		ratioOf(13, "W3 DATA: CPU of curl ÷ it", "w3", curl, pipelined, cpu, atLeast, 1.9, 3),
 		ratioOf(13, "W3 DATA: CPU of mox ÷ it", "w3", mox, pipelined, cpu, atLeast, 3.8, 6),
 
-		{14, "W3 KiB of memory beside the message", false, 1024, 256, worst(peak, []string{"w3"}, chunked, pipelined), [2]string{"w3", chunked}},
+		{14, "W3 KiB of memory beside the message, more than in W1", false, 1024, 256, beside, [2]string{"w3", chunked}},
 		figure(14, "W3 system calls a MiB: DATA", "syscalls-bulk", pipelined, callsPerMiB, 6.5, 2),
 		figure(14, "W3 system calls a MiB: BDAT", "syscalls-bulk", chunked, callsPerMiB, 0.4, 0.3),
 

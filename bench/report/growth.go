@@ -11,23 +11,24 @@ import (
 )
 
 // linear is the greatest exponent that is still called linear: twice the load costs 2.14
-// times as much then.
-const linear = 1.1
+// times as much then. What is no steeper than the limit by more than slack is the
+// machine's doing.
+const linear, slack = 1.1, 0.1
 
-// work is what a load costs that has grown to a step, in µs of processor time: one message,
-// or one for each of what there is beside it.
-func work(g *run.Growth, n int) metric {
-	if !g.Shared {
-		return cpu
-	}
-	return func(s *run.Sample) float64 { return cpu(s) * float64(n) }
-}
+// limitKey is the client that growth is compared with.
+const limitKey = "blaster-go chunked"
 
-// exponent is that of the work between two steps: 1 is linear, less is better.
+// exponent is that of the processor time of a message between two steps: 1 is linear, less is
+// better.
 func (d *data) exponent(g *run.Growth, key string, i int) float64 {
 	from, to := g.Steps[i-1], g.Steps[i]
-	a, b := d.median(g.Step(from), key, work(g, from)), d.median(g.Step(to), key, work(g, to))
-	return math.Log(b/a) / math.Log(float64(to)/float64(from))
+	return math.Log(d.median(g.Step(to), key, cpu)/d.median(g.Step(from), key, cpu)) / math.Log(float64(to)/float64(from))
+}
+
+// steep reports whether an exponent is worse than linear.
+func (d *data) steep(g *run.Growth, key string, i int) bool {
+	e, limit := d.exponent(g, key, i), d.exponent(g, limitKey, i)
+	return e > linear && !(e <= limit+slack)
 }
 
 // growers are the clients of a growth, in order.
@@ -51,12 +52,12 @@ func (d *data) growth(b *bytes.Buffer) {
 		}
 		if !begun {
 			begun = true
-			b.WriteString("## Growth\n\nWhat a message costs when something becomes large. The exponent is that of the processor time " +
-				"between a step and the one before it: of a message or, where what grows is not the message, of one message for each of what there is. " +
-				"1 is linear. Peers are left out: the limit is there to compare with.\n\n")
+			b.WriteString("## Growth\n\nWhat a message costs when something becomes large; client and sink on one processor. The exponent is that of " +
+				"the processor time of a message between a step and the one before it: 1 is linear, 0 is no growth at all. " +
+				"Peers are left out: the limit is there to compare with.\n\n")
 		}
 		fmt.Fprintf(b, "### %s\n\n", g.Title)
-		row(b, g.Axis, "client", "msgs/s", "CPU µs/msg", "CPU µs/msg ÷ "+g.Axis, "exponent", "allocs/msg", "KiB beside the message")
+		row(b, g.Axis, "client", "msgs/s", "CPU µs/msg", "CPU ns ÷ "+g.Axis, "exponent", "allocs/msg", "KiB beside the message")
 		row(b, "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:")
 		for i, n := range g.Steps {
 			for _, key := range keys {
@@ -66,13 +67,13 @@ func (d *data) growth(b *bytes.Buffer) {
 				}
 				if strings.HasPrefix(key, "parley") && !math.IsNaN(e) {
 					steepest = max(steepest, e)
-					if e > linear {
+					if d.steep(&g, key, i) {
 						where = append(where, fmt.Sprintf("%s, %s up to %d: %.2f", g.Name, key, n, e))
 					}
 				}
 				of := func(m metric) string { return chart.Figure(d.median(g.Step(n), key, m)) }
-				each := d.median(g.Step(n), key, cpu) / float64(n)
-				if g.Shared {
+				each := d.median(g.Step(n), key, cpu) * 1000 / float64(n)
+				if g.Beside {
 					each = none
 				}
 				row(b, fmt.Sprint(n), key, of(rate), of(cpu), chart.Figure(each), chart.Figure(e), of(allocs), of(peak))
@@ -83,9 +84,9 @@ func (d *data) growth(b *bytes.Buffer) {
 	switch {
 	case !begun:
 	case len(where) == 0:
-		fmt.Fprintf(b, "**Nothing is worse than linear**: the steepest exponent of Parley is %.2f, and %.1f would still be linear.\n\n", steepest, linear)
+		fmt.Fprintf(b, "**Nothing is worse than linear**: the steepest exponent of Parley is %.2f; linear is what is not above %.1f, or not by %.1f above the limit.\n\n", steepest, linear, slack)
 	default:
-		fmt.Fprintf(b, "**Worse than linear** (above %.1f): %s.\n\n", linear, strings.Join(where, "; "))
+		fmt.Fprintf(b, "**Worse than linear** (above %.1f, and above the limit by %.1f): %s.\n\n", linear, slack, strings.Join(where, "; "))
 	}
 }
 

@@ -119,3 +119,33 @@ func TestPieces(t *testing.T) {
 		}
 	}
 }
+
+// grown is the cost of a message at each step of g-rcpts, in µs.
+func grown(ours, limits [4]float64) *run.Results {
+	r := &run.Results{}
+	for i, n := range []string{"1", "10", "100", "1000"} {
+		for client, us := range map[string]float64{"parley": ours[i], "blaster-go": limits[i]} {
+			r.Samples = append(r.Samples, run.Sample{Workload: "g-rcpts-" + n, Client: client, Mode: "chunked", Round: 1, Messages: 1, Seconds: 1, User: us / 1e6})
+		}
+	}
+	return r
+}
+
+// Growth is worse than linear where the exponent is above 1 and above the limit's.
+func TestGrowth(t *testing.T) {
+	even := [4]float64{10, 10, 10, 10}
+	for _, c := range []struct {
+		name         string
+		ours, limits [4]float64
+		want         string
+	}{
+		{"linear", [4]float64{10, 100, 1000, 10000}, even, "**Nothing is worse than linear**: the steepest exponent of Parley is 1.00"},
+		{"worse", [4]float64{10, 100, 1000, 20000}, even, "**Worse than linear** (above 1.1, and above the limit by 0.1): g-rcpts, parley chunked up to 1000: 1.30."},
+		{"as the limit", [4]float64{10, 100, 1000, 20000}, [4]float64{1, 1, 1, 18}, "**Nothing is worse than linear**: the steepest exponent of Parley is 1.30"},
+	} {
+		page, _ := write(t, grown(c.ours, c.limits))
+		if !strings.Contains(page, c.want) {
+			t.Errorf("%s: no %q in\n%s", c.name, c.want, page)
+		}
+	}
+}

@@ -17,12 +17,10 @@ type Growth struct {
 	Title string
 	Axis  string
 	Steps []int
-	// Shared: what grows is not the message, but what there is beside it. A message should
-	// cost the same then.
-	Shared bool
+	// Beside: what grows is not the message, but what there is beside it.
+	Beside bool
 
 	set      func(l *load.Load, n int)
-	place    place
 	variants []variant
 }
 
@@ -35,20 +33,20 @@ var (
 	growths = []Growth{
 		{
 			Name: "g-rcpts", Title: "Cost of a message, by recipients", Axis: "recipients", Steps: []int{1, 10, 100, 1000},
-			set: func(l *load.Load, n int) { l.Rcpts = n }, place: together, variants: limitAndOurs,
+			set: func(l *load.Load, n int) { l.Rcpts = n }, variants: limitAndOurs,
 		},
 		{
 			Name: "g-size", Title: "Cost of a message, by size", Axis: "octets", Steps: []int{1 << 10, 16 << 10, 256 << 10, 4 << 20, 32 << 20, 256 << 20},
-			set: func(l *load.Load, n int) { l.Size = n }, place: apart, variants: limitAndOurs,
+			set: func(l *load.Load, n int) { l.Size = n }, variants: limitAndOurs,
 		},
 		{
-			Name: "g-sessions", Title: "Cost of a message, by sessions open", Axis: "sessions", Steps: []int{1, 10, 100, 1000, 10_000}, Shared: true,
-			set: func(l *load.Load, n int) { l.Sessions = n }, place: apart, variants: limitAndOurs,
+			Name: "g-sessions", Title: "Cost of a message, by sessions open", Axis: "sessions", Steps: []int{1, 10, 100, 1000, 10_000}, Beside: true,
+			set: func(l *load.Load, n int) { l.Sessions = n }, variants: limitAndOurs,
 		},
 		{
 			Name: "g-destinations", Title: "Cost of a message to the pool of a Sender, by destinations in it, each with a connection and without a network", Axis: "destinations",
-			Steps: []int{1, 10, 100, 1000, 10_000, 100_000}, Shared: true,
-			set: func(l *load.Load, n int) { l.Endpoints = n }, place: together, variants: []variant{{client: alone, mode: load.Chunked}},
+			Steps: []int{1, 10, 100, 1000, 10_000, 100_000}, Beside: true,
+			set: func(l *load.Load, n int) { l.Endpoints = n }, variants: []variant{{client: alone, mode: load.Chunked}},
 		},
 	}
 )
@@ -63,10 +61,13 @@ func (g *Growth) workloads() []workload {
 	var all []workload
 	for _, n := range g.Steps {
 		w := workload{
-			name: g.Step(n), title: fmt.Sprintf("%d %s", n, g.Axis), grows: g, place: g.place, rounds: 3, variants: g.variants,
+			name: g.Step(n), title: fmt.Sprintf("%d %s", n, g.Axis), place: together, rounds: 3, variants: g.variants,
 			load: load.Load{Size: small, Rcpts: 1, Sessions: 1},
 		}
 		g.set(&w.load, n)
+		if w.load.Sessions >= 1000 {
+			w.factor = 4 // so that each sends some
+		}
 		all = append(all, w)
 	}
 	return all

@@ -56,7 +56,6 @@ type workload struct {
 	load        load.Load
 	place       place
 	rtt         time.Duration // of a relay between
-	grows       *Growth       // that it is a step of; nil: of none
 	rounds      int           // at most; 0: as many as are asked for
 	factor      float64       // on the time of a run; 0: 1
 	variants    []variant
@@ -154,7 +153,7 @@ func workloads() []workload {
 				bulk("blaster-c"), bulk("blaster-go"), bulk("parley"), peers, only(programs, "smtp-source", "smtplib", "nodemailer")),
 		},
 		{
-			name: "w5-starttls", title: "a connection for each message, STARTTLS", place: together, rounds: 1,
+			name: "w5-starttls", title: "a connection for each message, STARTTLS", place: together, rounds: 3,
 			load:     with(func(l *load.Load) { l.Reconnect, l.TLS = true, load.StartTLS }),
 			variants: slices.Concat([]variant{chunked("parley", "", false, nil)}, fewPeers),
 		},
@@ -190,13 +189,13 @@ func workloads() []workload {
 	for _, ms := range []int{1, 5, 50} { // 20 is w7
 		all = append(all, workload{
 			name: fmt.Sprintf("rtt-%d", ms), title: fmt.Sprintf("a round trip of %d ms", ms), load: one, place: anywhere,
-			rtt: time.Duration(ms) * time.Millisecond, rounds: 1, factor: 3, variants: plotted,
+			rtt: time.Duration(ms) * time.Millisecond, rounds: 3, factor: 3, variants: plotted,
 		})
 	}
 	for _, n := range []int{1, 4, 16, 256} { // 64 is w4
 		all = append(all, workload{
 			name: fmt.Sprintf("sessions-%d", n), title: fmt.Sprintf("%d sessions", n), load: with(func(l *load.Load) { l.Sessions = n }), place: apart,
-			rounds: 1, variants: slices.Concat(plotted, only(limitsGo, "blaster-go")),
+			rounds: 3, variants: slices.Concat(plotted, only(limitsGo, "blaster-go")),
 		})
 	}
 	for i := range growths {

@@ -26,21 +26,22 @@ the defaults rest on. ` + "`make simulation`" + ` repeats it in a few minutes; t
 
 ## The servers
 
-Drawn from a fixed seed. These are assumptions, chosen to be like what a sender of mail to many
-domains meets; they are constants in ` + "`bench/simulate/world_test.go`" + `.
+Drawn from a fixed seed. Where figures are known they are from there; the rest is assumed, to be
+like what a sender of mail to many domains meets. They are constants in
+` + "`bench/simulate/world_test.go`" + `, for who knows his own.
 
-| what | how it is drawn |
-| --- | --- |
-| round trip | log-normal, in the middle %s, one in a hundred above 400 ms |
-| time for a message | log-normal, in the middle %s; %s of the servers are 10 to 60 times as slow |
-| TLS | three more round trips on a new connection |
-| no answer to a connection | %s of the servers; %s more refuse it |
-| greylisting | %s of the servers answer 451 and take a recipient after %s, until they have taken %d messages so |
-| connections at once | a third limits none of it or to 50, the others to 50, 20, 10 or 5; more are answered by 421 |
-| messages on a connection | %s of the servers say 421 after 10, 20, 50 or 100 |
-| a client that says nothing | is disconnected after 10 s to 5 min |
-| PIPELINING, CHUNKING | offered by %s and %s of the servers |
-| popularity | Zipf: the first server gets one message in thirteen; the first %d are neither dead, slow nor greylisting |
+| what | how it is drawn | from |
+| --- | --- | --- |
+| round trip | in the middle %s, one in ten below %s, one in ten above %s | measured by [CAIDA's Ark](https://www.caida.org/projects/ark/statistics/ory5-fr/dest_rtt_ccdf.html) from Paris, to all hosts that answer; below the first and above the last of its percentiles assumed |
+| time for a message | log-normal, in the middle %s; %s of the servers are 10 to 60 times as slow | assumed |
+| TLS | three more round trips on a new connection | STARTTLS, TLS 1.3 and EHLO again |
+| no answer to a connection | %s of the servers; %s more refuse it | assumed |
+| greylisting | %s of the servers answer 451 and take a recipient after %s, until they have taken %d messages so | the time and the number are the defaults of postgrey; how many do it is assumed |
+| connections at once | three tenths take 50, two 20, two 10, one 5 and two any number; more are answered by 421 | 50 is Postfix's ` + "`smtpd_client_connection_count_limit`" + `, 20 Exim's ` + "`smtp_accept_max`" + `; how many have which is assumed |
+| messages on a connection | %s of the servers say 421 after 10, 20, 50 or 100 | assumed |
+| a client that says nothing | is disconnected after 10 s to 5 min | Postfix's ` + "`smtpd_timeout`" + `, under stress and otherwise |
+| PIPELINING, CHUNKING | offered by %s and %s of the servers | assumed |
+| popularity | Zipf: the first server gets one message in thirteen; the first %d are neither dead, slow nor greylisting | assumed |
 
 The mail is %d messages to one recipient each, all within %s (a *campaign*) or over %s
 (a *stream*). Each has a goroutine that calls Send, and again after 5 min, 10 min and so on if the error
@@ -64,6 +65,7 @@ var texts = map[string]string{
 	"Session.Overlap": "It would help. It is 1 all the same: messages that are in flight on one connection share its fate, and there are servers that advertise PIPELINING and do not bear it.",
 	"MaxIdle":         "The longer it is, the more often a connection is there when a message comes, and the more are open. Servers hang up after a while themselves.",
 	"MaxAge":          "It costs next to nothing beyond a minute; five leave room for servers that are far away, and are soon enough for a change of addresses.",
+	memory:            "Without it each message to a server that does not answer takes one of the places in which connections are opened, for a minute, and those of the living wait.",
 	"Silent servers":  "A destination is opened by one connection until it has answered. If it does not, all messages that wait for it are decided, and it is left alone for as long as it took to find out.",
 }
 
@@ -84,7 +86,7 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	text, rows := string(page(all)), 0
-	files := map[string][]byte{"simulation.md": []byte(text)}
+	files := map[string][]byte{"simulation.md": []byte(text), "defaults.md": defaults(t, all)}
 	for _, s := range all {
 		rows += len(s.values)
 		if byDefault := strings.Count(text, "\n| **"); byDefault != len(all) || texts[s.name] == "" {
@@ -144,7 +146,7 @@ func simulateAll(t *testing.T, all []sweep) {
 func page(all []sweep) []byte {
 	var b bytes.Buffer
 	percent := func(share float64) string { return chart.Figure(100*share) + " %" }
-	fmt.Fprintf(&b, introduction, campaign.Servers, span(medianRTT), span(medianWork), percent(shareSlow), percent(shareSilent), percent(shareRefusing),
+	fmt.Fprintf(&b, introduction, campaign.Servers, span(distance(0.5)), span(distance(0.1)), span(distance(0.9)), span(medianWork), percent(shareSlow), percent(shareSilent), percent(shareRefusing),
 		percent(shareGreylist), span(greylistFor), greylistTrusts, percent(shareMessages), percent(sharePipeline), percent(shareChunking), large,
 		campaign.Messages, span(campaign.Over), span(stream.Over))
 	for i := range all {
@@ -166,10 +168,7 @@ func (s *sweep) table(b *bytes.Buffer) {
 	b.WriteString("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for i := range s.values {
 		v := &s.values[i]
-		o, name, done := v.outcome, v.name, v.outcome.Done
-		if s.load == &stream {
-			done = o.Latency
-		}
+		o, name, done := v.outcome, v.name, s.times(v.outcome)
 		if v.isDefault {
 			name = "**" + name + "**"
 		}
@@ -183,11 +182,22 @@ func (s *sweep) table(b *bytes.Buffer) {
 	}
 }
 
+// times are those of the messages: since the beginning, or in a stream since each came.
+func (s *sweep) times(o *Outcome) []time.Duration {
+	if s.load == &stream {
+		return o.Latency
+	}
+	return o.Done
+}
+
 func (s *sweep) title() string { return "Messages done over time, by " + s.name + ": " + s.what }
 
 // plot draws the share of messages that are done over time, a line for each value.
 func (s *sweep) plot() []byte {
 	p := chart.Plot{Title: s.title(), X: "seconds", Y: "messages done, %", LogX: true}
+	if s.load == &stream {
+		p.X = "seconds since the message came"
+	}
 	for i := range s.values {
 		v := &s.values[i]
 		name := v.name
@@ -196,7 +206,7 @@ func (s *sweep) plot() []byte {
 		}
 		line := chart.Series{Name: name, Strong: v.isDefault, Steps: true}
 		for percent := 2.0; percent <= 99; percent++ {
-			line.Points = append(line.Points, chart.Point{X: Quantile(v.outcome.Done, percent/100).Seconds(), Y: percent})
+			line.Points = append(line.Points, chart.Point{X: Quantile(s.times(v.outcome), percent/100).Seconds(), Y: percent})
 		}
 		p.Series = append(p.Series, line)
 	}

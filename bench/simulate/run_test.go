@@ -32,6 +32,10 @@ type Settings struct {
 	Age      time.Duration // Sender.MaxAge
 	Messages int           // Sender.MaxMessages
 	Overlap  int           // Endpoint.Session.Overlap
+
+	// Forgetful: each message to a server that does not answer finds that out for itself, as if
+	// it went to another.
+	Forgetful bool
 }
 
 // Outcome is what became of it. Messages to servers that never answer are not counted in.
@@ -86,7 +90,13 @@ func run(l Load, set Settings) *Outcome {
 		to := int(popular.Uint64())
 		// No two at the same moment: what comes first must not depend on the scheduler.
 		at := time.Duration(float64(l.Over)*(float64(i)+r.Float64())/float64(l.Messages)) + time.Duration(i)
-		all.Go(func() { c.deliver(i, at, endpoints[to], w.dead(to)) })
+		e := endpoints[to]
+		if set.Forgetful && w.hosts[to].silent {
+			apart := *e
+			apart.Session.Hello = fmt.Sprintf("client%d.example", i)
+			e = &apart
+		}
+		all.Go(func() { c.deliver(i, at, e, w.dead(to)) })
 	}
 	all.Wait()
 	if err := s.Close(context.Background()); err != nil {

@@ -73,6 +73,9 @@ const (
 	defaultAge     = 5 * time.Minute
 )
 
+// memory is the sweep that shows what it is worth to remember who did not answer.
+const memory = "Memory"
+
 func sweeps() []sweep {
 	return []sweep{
 		{
@@ -96,12 +99,19 @@ func sweeps() []sweep {
 			values: numbers(func(s *Settings, n int) { s.Overlap = n }, 1, 1, 2, 4, 8),
 		},
 		{
-			name: "MaxIdle", what: "how long a connection is kept that nobody uses", load: &stream, measure: "median wait", of: median,
+			name: "MaxIdle", what: "how long a connection is kept that nobody uses", load: &stream, measure: "median wait", of: median, picture: "simulation-idle.svg",
 			values: times(func(s *Settings, d time.Duration) { s.Idle = d }, defaultIdle, time.Second, 5*time.Second, 15*time.Second, time.Minute, 5*time.Minute),
 		},
 		{
-			name: "MaxAge", what: "how long a connection is used", load: &stream, measure: "median wait", of: median,
+			name: "MaxAge", what: "how long a connection is used", load: &stream, measure: "median wait", of: median, picture: "simulation-age.svg",
 			values: times(func(s *Settings, d time.Duration) { s.Age = d }, defaultAge, 10*time.Second, time.Minute, 5*time.Minute, 30*time.Minute),
+		},
+		{
+			name: memory, what: "that a server did not answer; no setting", load: &campaign, measure: "mean wait", of: wait, picture: "simulation-memory.svg",
+			values: []value{
+				{name: "none", settings: Settings{Forgetful: true}},
+				{name: "as long as it took", isDefault: true},
+			},
 		},
 		{
 			name: "Silent servers", what: "the share of them; no setting, and what they cost the others", load: &campaign, measure: "mean wait", of: wait,

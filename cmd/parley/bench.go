@@ -146,8 +146,9 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 			return nil, err
 		}
 	}
-	if f.resume {
-		e.TLSConfig.Sessions = &transport.SessionCache{}
+	e.TLSConfig.Sessions = &transport.SessionCache{}
+	if !f.resume {
+		e.TLSConfig.Sessions.Lifetime = time.Nanosecond // a Sender would resume of itself
 	}
 	return e, nil
 }
