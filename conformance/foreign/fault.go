@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/parley-mail/parley/conformance"
 )
@@ -31,8 +32,8 @@ type Fault struct {
 // play is one run of a client, and what was said.
 type play struct {
 	exit   *Exit
-	limit  int64 // of its memory
-	waited bool  // for ever, while a server was silent
+	limit  int64         // of its memory
+	waited time.Duration // for a server that was silent, beyond all patience
 	server *conformance.Provoker
 }
 
@@ -48,8 +49,8 @@ func (p *play) fault() *Fault {
 	switch {
 	case e.Crash != "":
 		return fault(Crash, "it comes to grief: %s", e.Crash)
-	case p.waited:
-		return fault(Hang, "it waits for ever for an answer to %s, and was told to wait for %s s", p.lastVerb(), replyTimeout)
+	case p.waited > 0:
+		return fault(Hang, "it was told to wait for %s s, and still awaits an answer to %s after %v", replyTimeout, p.lastVerb(), p.waited)
 	case e.Hung:
 		return fault(Hang, "it goes on when the session is over; the last answer was the one to %s", p.lastVerb())
 	case e.Memory > p.limit:

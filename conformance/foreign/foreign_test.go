@@ -43,7 +43,7 @@ func TestFindsBrokenClients(t *testing.T) {
 			if fault == "hang" {
 				patience = 250 * time.Millisecond // it takes all there is, every time
 			}
-			f, err := foreign.New(foreign.Client{Command: program + " " + fault + " {host} {port}", Patience: patience}, 1)
+			f, err := foreign.New(foreign.Client{Command: program + " " + fault + " {host} {port}", Patience: patience, Effort: 2 * time.Second}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

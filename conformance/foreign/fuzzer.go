@@ -51,6 +51,7 @@ func New(c Client, seed uint64) (*Fuzzer, error) {
 		return nil, err
 	}
 	c.Patience, c.Idle, c.Memory = cmp.Or(c.Patience, defaultPatience), cmp.Or(c.Idle, defaultIdle), cmp.Or(c.Memory, defaultMemory)
+	c.Effort = cmp.Or(c.Effort, defaultEffort)
 	c.limit = math.MaxInt64 // until Control has found out what is usual
 	f := &Fuzzer{client: c, plans: conformance.NewCorpus(seed), first: conformance.ProvokerPlans(seed), seen: map[string]bool{}, found: map[string]bool{}}
 	f.sum.Foreign = map[int]int64{}
@@ -204,25 +205,14 @@ func (f *Fuzzer) claim(key string) bool {
 	return true
 }
 
-// Of a finding, at most so much is spent on making its plan short.
-const (
-	effort = 200
-	spell  = 30 * time.Second
-)
-
 // examine makes sure of a fault, and makes its plan as short as it can be in time. It
 // returns nil if the fault does not show three times of three.
 func (f *Fuzzer) examine(ctx context.Context, plan []byte, fault *Fault) (*Finding, error) {
 	if !f.steady(ctx, plan, fault.Kind) {
 		return nil, ctx.Err()
 	}
-	left, until := effort, time.Now().Add(spell)
-	shows := func(less []byte) bool {
-		if left--; left < 0 || time.Now().After(until) {
-			return false
-		}
-		return f.shows(ctx, less, fault.Kind)
-	}
+	until := time.Now().Add(f.client.Effort)
+	shows := func(less []byte) bool { return time.Now().Before(until) && f.shows(ctx, less, fault.Kind) }
 	less := plan
 	for n := 2; n < len(plan); n += (n + 1) / 2 { // most plans go wrong at their beginning
 		if shows(plan[:n]) {

@@ -22,6 +22,7 @@ type Client struct {
 	Patience time.Duration // how long it may go on when the session is over; 0: 5 s
 	Idle     time.Duration // how long it may say nothing when it has its turn, until it is taken to wait for ever; 0: 250 ms
 	Memory   int64         // how much more it may take than for a session in which nothing goes wrong, in octets; 0: 32 MiB
+	Effort   time.Duration // how long a finding is made smaller at most; 0: 30 s
 
 	command *Command
 	limit   int64 // of its memory
@@ -31,6 +32,7 @@ const (
 	defaultPatience = 5 * time.Second
 	defaultIdle     = 250 * time.Millisecond
 	defaultMemory   = 32 << 20
+	defaultEffort   = 30 * time.Second
 	startup         = 10 * time.Second // how long it may take to connect
 	longest         = 10 * time.Second // of a connection
 	connections     = 8                // of a session
@@ -70,8 +72,8 @@ type session struct {
 	// To be looked at when talking is over.
 	talking sync.WaitGroup
 	server  *conformance.Provoker
-	count   int  // connections so far
-	waited  bool // somebody has waited for ever for an answer
+	count   int           // connections so far
+	waited  time.Duration // how long somebody has waited beyond all patience
 }
 
 // listen opens a port. over is called when the client has had its time since the last
@@ -162,8 +164,9 @@ func (s *session) weigh() {
 // hush says nothing until the client is taken to wait for ever; if it is to be for long,
 // until it has waited for longer than any client would that keeps to what it was told.
 func (s *session) hush(nc *net.TCPConn, long bool, end time.Time) {
+	much := patienceTold + s.client.Patience
 	if long {
-		end = time.Now().Add(patienceTold + s.client.Patience)
+		end = time.Now().Add(much)
 	}
 	for time.Now().Before(end) {
 		switch err := s.hear(nc); {
@@ -175,7 +178,9 @@ func (s *session) hush(nc *net.TCPConn, long bool, end time.Time) {
 			return
 		}
 	}
-	s.waited = long
+	if long {
+		s.waited = much
+	}
 	s.leave(nc)
 }
 
