@@ -170,11 +170,7 @@ func (s *Sender) wait(ctx context.Context, m *Message) (Outcome, error) {
 
 // Outcome sums up what became of the message.
 func (m *Message) Outcome() Outcome {
-	var count [Unknown + 1]int
-	for i := range m.tx.Len() {
-		count[m.tx.Status(i)]++
-	}
-	return outcomeOf(m.tx.Len(), count[Accepted], count[Refused], count[Unknown])
+	return outcomeOf(m.tx.Len(), m.tx.Count(Accepted), m.tx.Count(Refused), m.tx.Count(Unknown))
 }
 
 // Err returns why nobody got the message, or why it is not known; nil if it was accepted
@@ -233,10 +229,8 @@ func (s *Sender) again(ctx context.Context, m *Message) bool {
 	default:
 		return false
 	}
-	for i := range m.tx.Len() {
-		if m.tx.Status(i) != NotSent && !usedUp(e) {
-			return false
-		}
+	if m.tx.Count(NotSent) < m.tx.Len() && !usedUp(e) {
+		return false
 	}
 	if m.tx.Content == nil && m.tx.Sent() > 0 && !m.Content.Reopens() {
 		return false

@@ -164,18 +164,10 @@ func (s *Sender) land(l *lane, m *Message) {
 		l.dest.most, l.dest.mostSince = l.taken, clock()
 	}
 	s.stats.Messages++
-	for i := range m.tx.Len() {
-		switch m.tx.Status(i) {
-		case Accepted:
-			s.stats.Accepted++
-		case Refused:
-			s.stats.Refused++
-		case Unknown:
-			s.stats.Unknown++
-		default:
-			s.stats.NotSent++
-		}
-	}
+	s.stats.Accepted += uint64(m.tx.Count(Accepted))
+	s.stats.Refused += uint64(m.tx.Count(Refused))
+	s.stats.Unknown += uint64(m.tx.Count(Unknown))
+	s.stats.NotSent += uint64(m.tx.Count(NotSent))
 	if m.tx.Len() == 0 {
 		s.stats.NotSent += uint64(len(m.Envelope.Recipients))
 	}

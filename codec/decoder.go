@@ -25,9 +25,11 @@ type Decoder struct {
 	anomalies Anomalies
 	begun     bool // a reply has been returned since Reset
 
-	lines [][]byte
-	reply Reply
-	err   error
+	lines    [][]byte
+	reply    Reply
+	enhanced Enhanced // of the reply as it came
+	raw      int      // octets before start that are the last reply, if it may be compared with; or 0
+	err      error
 }
 
 // span is the text of a line, as offsets from Decoder.start: buf may move.
@@ -49,6 +51,7 @@ func (d *Decoder) Reset(l Limits, strict bool) {
 // 0 restores the one given to Reset. A challenge of AUTH needs [AuthLine].
 func (d *Decoder) SetLineLimit(n int) {
 	d.init()
+	d.raw = 0
 	d.lineCap = d.limits.Line
 	if n > 0 {
 		d.lineCap = n
@@ -66,7 +69,7 @@ func (d *Decoder) Feed(p []byte) {
 		d.base += int64(d.start)
 		d.line -= d.start
 		d.scan -= d.start
-		d.start = 0
+		d.start, d.raw = 0, 0
 	}
 	if need := len(d.buf) + len(p); need > cap(d.buf) {
 		d.grow(need, len(p))
@@ -78,6 +81,9 @@ func (d *Decoder) Feed(p []byte) {
 // The reply and its lines are valid until the next call of Feed, Next, Reset or
 // Release. An error is a [*SyntaxError] and final: every later call returns it.
 func (d *Decoder) Next() (*Reply, error) {
+	if d.same() {
+		return &d.reply, nil
+	}
 	for d.err == nil {
 		text, ok := d.nextLine()
 		if !ok {
@@ -88,6 +94,21 @@ func (d *Decoder) Next() (*Reply, error) {
 		}
 	}
 	return nil, d.err
+}
+
+// same takes the next reply if it is the last one again, octet for octet, as those to the
+// recipients of a message nearly always are.
+func (d *Decoder) same() bool {
+	n := d.raw
+	if n == 0 || d.line != d.start || len(d.buf)-d.start < n || string(d.buf[d.start:d.start+n]) != string(d.buf[d.start-n:d.start]) {
+		return false
+	}
+	d.start += n
+	d.line, d.scan = d.start, d.start
+	text := d.reply.Lines[0]
+	d.lines[0] = d.buf[d.start-len(crlf)-len(text) : d.start-len(crlf) : d.start-len(crlf)]
+	d.reply.Enhanced = d.enhanced
+	return true
 }
 
 // Buffered returns how many octets were fed and are not part of a returned reply. A
@@ -116,7 +137,7 @@ func (d *Decoder) Release() {
 	}
 	d.base += int64(len(d.buf))
 	d.buf, d.spans, d.lines, d.reply = nil, nil, nil, Reply{}
-	d.start, d.line, d.scan = 0, 0, 0
+	d.start, d.line, d.scan, d.raw = 0, 0, 0, 0
 }
 
 func (d *Decoder) init() {
@@ -277,7 +298,11 @@ func (d *Decoder) finish() *Reply {
 			}
 		}
 	}
-	r.Lines = d.lines
+	r.Lines, d.enhanced = d.lines, r.Enhanced
+	d.raw = 0
+	if len(d.lines) == 1 && d.anomalies == 0 {
+		d.raw = d.scan - d.start
+	}
 	d.start = d.scan
 	d.spans = d.spans[:0]
 	d.anomalies = 0

@@ -26,10 +26,10 @@ func (tx *Transaction) over(s fsm.State) bool {
 // finish decides a transaction in order: every reply has come.
 func (s *Session) finish(tx *Transaction) {
 	tx.applyRefusal()
-	if tx.err == nil && tx.count(Accepted) == 0 && tx.count(Unknown) == 0 {
+	if tx.err == nil && tx.Count(Accepted) == 0 && tx.Count(Unknown) == 0 {
 		tx.err = s.nobody(tx)
 	}
-	if tx.count(Unknown) > 0 && (tx.err == nil || !tx.err.Unknown) {
+	if tx.Count(Unknown) > 0 && (tx.err == nil || !tx.err.Unknown) {
 		tx.err = &Error{Kind: ErrViolation, State: s.state, Command: fsm.BdatLast, During: true, Unknown: true, Detail: "a chunk was refused and the whole was accepted"}
 	}
 	s.decided(tx)
@@ -39,8 +39,8 @@ func (s *Session) finish(tx *Transaction) {
 func (s *Session) nobody(tx *Transaction) *Error {
 	e := &Error{Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Detail: "no recipient was accepted"}
 	for i := range tx.outcomes {
-		if tx.outcomes[i].status == Refused {
-			r := tx.reply(tx.outcomes[i].reply)
+		if o := tx.outcome(i); o.status == Refused {
+			r := tx.reply(o.reply)
 			e.Reply = &r
 			break
 		}
@@ -61,17 +61,17 @@ func (s *Session) settle(e *Error) {
 		unknown := tx.ended && tx.endAt < s.out.given && !tx.applyRefusal()
 		if unknown {
 			for k := range tx.outcomes[:tx.next] {
-				if o := &tx.outcomes[k]; o.status == NotSent {
-					o.status = Unknown
+				if o := tx.outcome(k); o.status == NotSent {
+					tx.set(k, Unknown, o.reply)
 				}
 			}
-			unknown = tx.count(Unknown) > 0
+			unknown = tx.Count(Unknown) > 0
 		}
 		switch {
 		case tx.err != nil:
-		case tx.count(Refused) == tx.Len(): // whatever has happened since is no reason
+		case tx.Count(Refused) == tx.Len(): // whatever has happened since is no reason
 			tx.err = s.nobody(tx)
-		case unknown || tx.count(Accepted) == 0 || tx.count(NotSent) > 0:
+		case unknown || tx.Count(Accepted) == 0 || tx.Count(NotSent) > 0:
 			tx.err = &Error{Kind: ErrCanceled, State: s.state}
 			if e != nil {
 				c := *e
@@ -101,7 +101,7 @@ func (s *Session) decided(tx *Transaction) {
 	if i := slices.Index(s.txs, tx); i >= 0 {
 		s.txs = slices.Delete(s.txs, i, i+1)
 	}
-	accepted, unknown := tx.count(Accepted), tx.count(Unknown)
+	accepted, unknown := tx.Count(Accepted), tx.Count(Unknown)
 	switch {
 	case unknown > 0:
 		if s.wants(events.KindOutcomeUnknown) {

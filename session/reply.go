@@ -227,20 +227,18 @@ func (s *Session) senderAnswered(tx *Transaction, cmd fsm.Command, good bool, r 
 	}
 	tx.save(&tx.final, cmd, r)
 	for i := range tx.outcomes {
-		tx.outcomes[i] = outcome{status: Refused, reply: tx.final}
+		tx.set(i, Refused, tx.final)
 	}
 	s.giveUp(tx, &Error{Kind: ErrRefused, State: s.state, Command: cmd, During: true, Reply: clone(r)})
 }
 
 func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.Reply) {
-	o := &tx.outcomes[i]
-	if o.status != NotSent { // MAIL was refused: this reply is moot
+	if tx.Status(i) != NotSent { // MAIL was refused: this reply is moot
 		return
 	}
-	tx.save(&o.reply, fsm.Rcpt, r)
 	if good {
-		o.rcpt = true
-		tx.accepted++
+		tx.save(&tx.outcomes[i].reply, fsm.Rcpt, r)
+		tx.admit(i)
 		if s.wants(events.KindRecipientAccepted) {
 			path := tx.Envelope.Recipients[i].Path
 			s.trace.rcptAccepted = events.RecipientAccepted{Meta: s.meta(tx.id), Index: i, Path: path.String(), Reply: *r}
@@ -248,14 +246,21 @@ func (s *Session) recipientAnswered(tx *Transaction, i int, good bool, r *codec.
 		}
 		return
 	}
-	o.status = Refused
-	s.publishRecipientRefused(tx, i, r)
+	s.refused(tx, i, r)
 	if tx.required(i) {
 		s.giveUp(tx, &Error{
 			Kind: ErrRefused, State: s.state, Command: fsm.Rcpt, During: true, Reply: clone(r),
 			Detail: fmt.Sprintf("recipient %s, who is required, was refused", tx.Envelope.Recipients[i].Path),
 		})
 	}
+}
+
+// refused decides about a recipient whose RCPT was refused.
+func (s *Session) refused(tx *Transaction, i int, r *codec.Reply) {
+	var reply saved
+	tx.save(&reply, fsm.Rcpt, r)
+	tx.set(i, Refused, reply)
+	s.publishRecipientRefused(tx, i, r)
 }
 
 // contentRefused takes a 4yz or 5yz to DATA or to a chunk: nobody gets the message.
@@ -290,7 +295,9 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 		tx.final = tx.refusal // the reason is the reply to the chunk
 	}
 	if isPart(cmd) || s.cfg.LMTP {
-		s.decideNth(tx, tx.parts, status, r)
+		if tx.parts < tx.accepted {
+			s.decideNext(tx, status, r)
+		}
 		tx.parts++
 	} else {
 		tx.decide(status, &tx.final)
@@ -304,25 +311,18 @@ func (s *Session) contentAnswered(tx *Transaction, cmd fsm.Command, good bool, r
 	tx.phase = stopped
 }
 
-// decideNth decides about the n-th recipient whose RCPT was accepted.
-func (s *Session) decideNth(tx *Transaction, n int, status Status, r *codec.Reply) {
-	for i := range tx.outcomes {
-		o := &tx.outcomes[i]
-		if !o.rcpt {
-			continue
-		}
-		if n > 0 {
-			n--
-			continue
-		}
-		if o.status == NotSent {
-			o.status, o.reply = status, tx.final
-		}
-		if status == Refused {
-			s.publishRecipientRefused(tx, i, r)
-		}
-		return
+// decideNext decides about the next recipient whose RCPT was accepted.
+func (s *Session) decideNext(tx *Transaction, status Status, r *codec.Reply) {
+	for !tx.outcomes[tx.turn].rcpt {
+		tx.turn++
 	}
+	if tx.Status(tx.turn) == NotSent {
+		tx.set(tx.turn, status, tx.final)
+	}
+	if status == Refused {
+		s.publishRecipientRefused(tx, tx.turn, r)
+	}
+	tx.turn++
 }
 
 // unsolicited takes a reply that nobody owes: the server says that it will close, or
@@ -373,10 +373,8 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 		}
 	}
 	if cmd == fsm.Rcpt && r.Code == 421 {
-		if o := &head.tx.outcomes[head.rcpt]; o.status == NotSent {
-			o.status = Refused
-			head.tx.save(&o.reply, fsm.Rcpt, r)
-			s.publishRecipientRefused(head.tx, head.rcpt, r)
+		if head.tx.Status(head.rcpt) == NotSent {
+			s.refused(head.tx, head.rcpt, r)
 		}
 	}
 	s.end(fsm.Shutdown, e)

@@ -57,8 +57,9 @@ type Transaction struct {
 	next     int // index of the recipient to send next
 	limit    int // how many recipients this transaction is for (RFC 9422)
 	owed     int // commands of it in flight
-	accepted int // recipients whose RCPT was accepted and who are not decided yet
+	accepted int // recipients whose RCPT was accepted
 	parts    int // replies to the end of the content that have come (LMTP)
+	turn     int // index behind the recipient whom the last of them was about
 	endAt    int64
 	ended    bool // the end of the content has been queued
 	cut      bool // a chunk was refused: whatever is answered later, the content is not whole
@@ -66,6 +67,9 @@ type Transaction struct {
 	params   codec.MailParams
 	bodySeen int64
 	outcomes []outcome
+	counts   [Unknown + 1]int // of recipients, by status
+	open     int              // recipients whose RCPT was accepted, and no more is known
+	word     outcome          // what they will be; NotSent: there was no word yet
 	text     []byte
 	final    saved // the last reply about the message as a whole
 	refusal  saved // the reply that refused the content before its end
@@ -141,12 +145,15 @@ func (tx *Transaction) Len() int { return len(tx.outcomes) }
 
 // Outcome returns what became of the message for recipient i of the envelope.
 func (tx *Transaction) Outcome(i int) Outcome {
-	o := &tx.outcomes[i]
+	o := tx.outcome(i)
 	return Outcome{o.status, tx.reply(o.reply), o.reply.cmd}
 }
 
 // Status returns the same without the reply, and does not allocate.
-func (tx *Transaction) Status(i int) Status { return tx.outcomes[i].status }
+func (tx *Transaction) Status(i int) Status { return tx.outcome(i).status }
+
+// Count returns how many recipients have the status.
+func (tx *Transaction) Count(s Status) int { return tx.counts[s] }
 
 // Final returns the reply that decided about the message as a whole; Code 0: none.
 func (tx *Transaction) Final() codec.Reply { return tx.reply(tx.final) }
@@ -170,6 +177,7 @@ func (tx *Transaction) start(id uint64) {
 	}
 	tx.outcomes = tx.outcomes[:n]
 	clear(tx.outcomes)
+	tx.counts[NotSent] = n
 	if tx.Verb == 0 {
 		tx.Verb = fsm.Mail
 	}
@@ -218,23 +226,40 @@ func (tx *Transaction) demanding() bool {
 	return false
 }
 
-// decide gives every recipient whose RCPT stands, and who is not decided, an outcome.
-func (tx *Transaction) decide(status Status, reply *saved) {
-	for i := range tx.outcomes {
-		o := &tx.outcomes[i]
-		if o.rcpt && o.status == NotSent {
-			o.status, o.reply = status, *reply
-		}
+// outcome returns that of recipient i: one of its own, or the word about all.
+func (tx *Transaction) outcome(i int) *outcome {
+	o := &tx.outcomes[i]
+	if o.rcpt && o.status == NotSent && tx.word.status != NotSent {
+		return &tx.word
 	}
+	return o
 }
 
-// count returns how many recipients have the outcome.
-func (tx *Transaction) count(status Status) int {
-	n := 0
-	for i := range tx.outcomes {
-		if tx.outcomes[i].status == status {
-			n++
-		}
+// admit notes that the RCPT of recipient i was accepted.
+func (tx *Transaction) admit(i int) {
+	tx.outcomes[i].rcpt = true
+	tx.accepted++
+	tx.open++
+}
+
+// set decides about recipient i alone, who is not decided yet.
+func (tx *Transaction) set(i int, status Status, reply saved) {
+	o := &tx.outcomes[i]
+	if o.rcpt {
+		tx.open--
 	}
-	return n
+	o.status, o.reply = status, reply
+	tx.counts[NotSent]--
+	tx.counts[status]++
+}
+
+// decide gives every recipient whose RCPT stands, and who is not decided, an outcome.
+func (tx *Transaction) decide(status Status, reply *saved) {
+	if tx.open == 0 {
+		return
+	}
+	tx.word = outcome{status: status, reply: *reply}
+	tx.counts[NotSent] -= tx.open
+	tx.counts[status] += tx.open
+	tx.open = 0
 }
