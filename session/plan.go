@@ -213,18 +213,22 @@ func (s *Session) envelope(tx *Transaction) bool {
 
 // recipients sends as many RCPT as may be sent now.
 func (s *Session) recipients(tx *Transaction) (sent bool) {
-	for ; tx.next < tx.limit && s.may(fsm.Rcpt, 0); sent = true {
+	if !s.may(fsm.Rcpt, 0) {
+		return false
+	}
+	for tx.next < tx.limit && (!sent || s.pipelining()) { // behind one RCPT there may always be another
 		i := tx.next
 		buf, err := s.appendRcpt(tx, &tx.Envelope.Recipients[i])
 		if err != nil { // negotiate has tried every line
 			s.giveUp(tx, &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err})
 			return true
 		}
-		if !s.may(fsm.Rcpt, len(buf)-len(s.out.buf)) {
+		if !s.flight.empty() && !s.fits(len(buf)-len(s.out.buf)) {
 			break
 		}
 		tx.next++
 		s.send(fsm.Rcpt, tx, i, buf)
+		sent = true
 	}
 	return sent
 }
@@ -283,8 +287,12 @@ func (s *Session) may(cmd fsm.Command, n int) bool {
 	if s.flight.empty() {
 		return true
 	}
-	return s.pipelining() && s.flight.last().cmd.MayPrecede(cmd) &&
-		s.flight.octets+n <= s.cfg.Window && s.flight.n < owedReplies
+	return s.pipelining() && s.flight.last().cmd.MayPrecede(cmd) && s.fits(n)
+}
+
+// fits reports whether the window has room for one more command of n octets.
+func (s *Session) fits(n int) bool {
+	return s.flight.octets+n <= s.cfg.Window && s.flight.n < owedReplies
 }
 
 // send puts a command, which is what buf has more than the output so far, into the
