@@ -112,7 +112,7 @@ func (s *Session) tryMechanism() bool {
 		return true
 	}
 	s.dec.SetLineLimit(max(codec.AuthLine, s.lineLimit()))
-	s.send(fsm.Auth, nil, 0, buf)
+	s.send(fsm.Auth, nil, buf)
 	return true
 }
 
@@ -181,7 +181,7 @@ func (s *Session) challenged(r *codec.Reply) {
 			s.cancelAuth(&Error{Kind: ErrAuth, State: s.state, Detail: "the server speaks first in a mechanism where the client does"})
 			return
 		}
-		s.send(fsm.AuthResponse, nil, 0, codec.AppendAuthResponse(s.out.buf, a.initial))
+		s.send(fsm.AuthResponse, nil, codec.AppendAuthResponse(s.out.buf, a.initial))
 		a.initial = nil
 		return
 	}
@@ -190,13 +190,13 @@ func (s *Session) challenged(r *codec.Reply) {
 		s.cancelAuth(err)
 		return
 	}
-	s.send(fsm.AuthResponse, nil, 0, codec.AppendAuthResponse(s.out.buf, response))
+	s.send(fsm.AuthResponse, nil, codec.AppendAuthResponse(s.out.buf, response))
 }
 
 // cancelAuth sends "*", which is legal only while a 334 is outstanding, as it is here.
 func (s *Session) cancelAuth(cause error) {
 	s.auth.cause = cause
-	s.send(fsm.AuthCancel, nil, 0, codec.AppendAuthCancel(s.out.buf))
+	s.send(fsm.AuthCancel, nil, codec.AppendAuthCancel(s.out.buf))
 }
 
 // authFailed records that the session is not authenticated and will not be.

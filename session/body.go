@@ -129,7 +129,7 @@ func (s *Session) takeData(tx *Transaction, p []byte, last bool) error {
 		return err
 	}
 	s.out.grown(buf)
-	s.push(fsm.EndOfData, tx, 0, s.out.queued)
+	s.push(fsm.EndOfData, tx, 0, 1, 0)
 	return nil
 }
 
@@ -165,7 +165,7 @@ func (s *Session) takeChunk(tx *Transaction, p []byte, last bool) error {
 		cmd = fsm.BdatLast
 		tx.ended, tx.endAt = true, s.out.queued
 	}
-	s.send(cmd, tx, 0, codec.AppendBdat(s.out.buf, int64(n), last))
+	s.send(cmd, tx, codec.AppendBdat(s.out.buf, int64(n), last))
 	if n <= joined {
 		buf := s.out.buf
 		for _, piece := range s.pieces {

@@ -2,13 +2,16 @@ package session
 
 import "github.com/parley-mail/parley/fsm"
 
-// pending is a command in flight: sent, or about to be, and not answered yet.
+// pending is a command in flight: sent, or about to be, and not answered yet. Several RCPT
+// that go out together are one.
 type pending struct {
 	tx   *Transaction // the mail transaction it belongs to, if any
 	req  *Request     // the caller's request it is, if any
 	end  int64        // stream offset behind its last octet
-	rcpt int          // index of the recipient, for RCPT
-	size int32        // octets of the command, for the window
+	rcpt int          // index of the recipient, for RCPT: of the first that is not answered
+	n    int          // commands that are not answered
+	size int          // octets of them, for the window
+	each int          // of them go when one is answered
 	cmd  fsm.Command
 }
 
@@ -16,7 +19,8 @@ type pending struct {
 type flight struct {
 	ring   []pending
 	first  int
-	n      int
+	long   int // entries of the ring in use
+	n      int // commands in flight
 	octets int // of all commands in flight
 }
 
@@ -24,48 +28,59 @@ func (f *flight) empty() bool { return f.n == 0 }
 
 func (f *flight) at(i int) *pending { return &f.ring[(f.first+i)&(len(f.ring)-1)] }
 
-// head is the command that the next reply answers.
+// head is what the next reply answers.
 func (f *flight) head() *pending { return f.at(0) }
 
-// last is the command sent last.
-func (f *flight) last() *pending { return f.at(f.n - 1) }
+// last is what was sent last.
+func (f *flight) last() *pending { return f.at(f.long - 1) }
 
-// push adds a command, to be filled in where it is: copying it would cost as much as
-// all the rest.
-func (f *flight) push() *pending {
-	if f.n == len(f.ring) {
+// push adds n commands of size octets together, to be filled in where they are: copying
+// them would cost as much as all the rest.
+func (f *flight) push(n, size int) *pending {
+	if f.long == len(f.ring) {
 		f.grow()
 	}
-	f.n++
-	return f.last()
+	f.long++
+	f.n += n
+	f.octets += size
+	p := f.last()
+	p.n, p.size, p.each = n, size, size/n
+	return p
 }
 
 func (f *flight) grow() {
 	ring := make([]pending, max(8, 2*len(f.ring)))
-	for i := range f.n {
+	for i := range f.long {
 		ring[i] = *f.at(i)
 	}
 	f.ring, f.first = ring, 0
 }
 
-// pop forgets the head, and lets go of whose it is.
+// pop forgets the first command. When none like it is left it lets go of whose they were.
 func (f *flight) pop() {
 	p := f.head()
-	p.tx, p.req = nil, nil
-	f.octets -= int(p.size)
-	f.first = (f.first + 1) & (len(f.ring) - 1)
 	f.n--
+	if p.n--; p.n > 0 {
+		p.rcpt++
+		p.size -= p.each
+		f.octets -= p.each
+		return
+	}
+	f.octets -= p.size
+	p.tx, p.req = nil, nil
+	f.first = (f.first + 1) & (len(f.ring) - 1)
+	f.long--
 }
 
 func (f *flight) reset() {
 	clear(f.ring)
-	f.first, f.n, f.octets = 0, 0, 0
+	f.first, f.long, f.n, f.octets = 0, 0, 0, 0
 }
 
 // fold returns where the sender stands if every command in flight gets the reply it
 // hopes for.
 func (f *flight) fold(t *fsm.Table, s fsm.State) fsm.State {
-	for i := range f.n {
+	for i := range f.long {
 		s = t.Fold(s, f.at(i).cmd)
 	}
 	return s

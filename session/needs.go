@@ -248,7 +248,7 @@ func (s *Session) tryRecipients(tx *Transaction, missing func(Needs, string) *Er
 			continue
 		}
 		dsn = dsn || to.Params.Notify != 0 || to.Params.OriginalRecipient != ""
-		if _, err := s.appendRcpt(tx, to); err != nil {
+		if _, err := s.appendRcpt(s.out.buf, tx, to); err != nil {
 			return &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err}
 		}
 	}
@@ -260,9 +260,9 @@ func (s *Session) tryRecipients(tx *Transaction, missing func(Needs, string) *Er
 
 // appendRcpt appends the RCPT line, without what the server does not offer and the
 // caller can do without.
-func (s *Session) appendRcpt(tx *Transaction, to *message.Recipient) ([]byte, error) {
+func (s *Session) appendRcpt(dst []byte, tx *Transaction, to *message.Recipient) ([]byte, error) {
 	if p := &to.Params; p.Notify == 0 && p.OriginalRecipient == "" && len(p.Extra) == 0 && !tx.params.SMTPUTF8 {
-		return codec.AppendRcpt(s.out.buf, to.Path.String(), nil)
+		return codec.AppendRcpt(dst, to.Path.String(), nil)
 	}
 	params := to.Params
 	switch {
@@ -272,5 +272,5 @@ func (s *Session) appendRcpt(tx *Transaction, to *message.Recipient) ([]byte, er
 		params.Notify, params.OriginalRecipient = 0, ""
 	}
 	params.SMTPUTF8 = tx.params.SMTPUTF8
-	return codec.AppendRcpt(s.out.buf, to.Path.String(), &params)
+	return codec.AppendRcpt(dst, to.Path.String(), &params)
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/parley-mail/parley/codec"
@@ -100,7 +101,7 @@ func (s *Session) sayHello(cmd fsm.Command, line func([]byte, string) ([]byte, e
 		s.fail(&Error{Kind: ErrMisuse, State: s.state, Command: cmd, During: true, Err: err})
 		return true
 	}
-	s.send(cmd, nil, 0, buf)
+	s.send(cmd, nil, buf)
 	return true
 }
 
@@ -184,7 +185,7 @@ func (s *Session) beginMail(tx *Transaction) bool {
 	tx.phase, s.cur = sending, tx
 	s.mails++
 	s.reset = false
-	s.send(tx.Verb, tx, 0, buf)
+	s.send(tx.Verb, tx, buf)
 	return true
 }
 
@@ -207,30 +208,45 @@ func (s *Session) envelope(tx *Transaction) bool {
 	if !s.may(fsm.Data, 6) {
 		return false
 	}
-	s.send(fsm.Data, tx, 0, append(s.out.buf, "DATA\r\n"...))
+	s.send(fsm.Data, tx, append(s.out.buf, "DATA\r\n"...))
 	return true
 }
 
 // recipients sends as many RCPT as may be sent now.
 func (s *Session) recipients(tx *Transaction) (sent bool) {
-	if !s.may(fsm.Rcpt, 0) {
-		return false
-	}
-	for tx.next < tx.limit && (!sent || s.pipelining()) { // behind one RCPT there may always be another
-		i := tx.next
-		buf, err := s.appendRcpt(tx, &tx.Envelope.Recipients[i])
+	for ; tx.next < tx.limit && s.may(fsm.Rcpt, 0); sent = true {
+		n, buf, err := s.appendRcpts(tx)
 		if err != nil { // negotiate has tried every line
 			s.giveUp(tx, &Error{Kind: ErrMisuse, State: s.state, Command: fsm.Rcpt, During: true, Err: err})
 			return true
 		}
-		if !s.flight.empty() && !s.fits(len(buf)-len(s.out.buf)) {
+		if n == 0 {
 			break
 		}
-		tx.next++
-		s.send(fsm.Rcpt, tx, i, buf)
-		sent = true
+		s.sendSome(fsm.Rcpt, tx, tx.next, n, buf)
+		tx.next += n
 	}
 	return sent
+}
+
+// appendRcpts appends one RCPT to the output, or as many as there is room for if the table
+// says that one more changes nothing.
+func (s *Session) appendRcpts(tx *Transaction) (n int, buf []byte, err error) {
+	most := 1
+	if s.pipelining() && s.table.Fold(s.ahead, fsm.Rcpt) == s.ahead {
+		most = tx.limit - tx.next
+	}
+	for buf = s.out.buf; n < most; n++ {
+		next, err := s.appendRcpt(buf, tx, &tx.Envelope.Recipients[tx.next+n])
+		if err != nil && n == 0 {
+			return 0, nil, err
+		}
+		if err != nil || !s.fits(n+1, len(next)-len(s.out.buf)) {
+			break
+		}
+		buf = next
+	}
+	return n, buf, nil
 }
 
 // clear ends a transaction that nobody wants any more, when something else is wanted.
@@ -248,7 +264,7 @@ func (s *Session) rset() bool {
 	if !s.may(fsm.Rset, 6) {
 		return false
 	}
-	s.send(fsm.Rset, nil, 0, append(s.out.buf, "RSET\r\n"...))
+	s.send(fsm.Rset, nil, append(s.out.buf, "RSET\r\n"...))
 	s.reset = true
 	return true
 }
@@ -258,7 +274,7 @@ func (s *Session) quit() bool {
 	if !s.may(fsm.Quit, 6) {
 		return false
 	}
-	s.send(fsm.Quit, nil, 0, append(s.out.buf, "QUIT\r\n"...))
+	s.send(fsm.Quit, nil, append(s.out.buf, "QUIT\r\n"...))
 	return true
 }
 
@@ -271,49 +287,51 @@ func (s *Session) loneDot() bool {
 	if len(s.txs) > 0 {
 		tx = s.txs[0]
 	}
-	s.send(fsm.EndOfData, tx, 0, append(s.out.buf, ".\r\n"...))
+	s.send(fsm.EndOfData, tx, append(s.out.buf, ".\r\n"...))
 	return true
 }
 
 // pipelining reports whether commands may be sent ahead of replies (RFC 2920).
 func (s *Session) pipelining() bool { return s.offer.Extensions.Pipelining && !s.cfg.Serial }
 
-// may reports whether cmd, n octets long, may be sent now: the table allows it where
+// may reports whether cmd, size octets long, may be sent now: the table allows it where
 // the sender stands, and nothing in flight forbids it.
-func (s *Session) may(cmd fsm.Command, n int) bool {
-	if !s.table.May(s.ahead, cmd) {
-		return false
-	}
-	if s.flight.empty() {
-		return true
-	}
-	return s.pipelining() && s.flight.last().cmd.MayPrecede(cmd) && s.fits(n)
+func (s *Session) may(cmd fsm.Command, size int) bool {
+	return s.table.May(s.ahead, cmd) &&
+		(s.flight.empty() || s.pipelining() && s.flight.last().cmd.MayPrecede(cmd) && s.fits(1, size))
 }
 
-// fits reports whether the window has room for one more command of n octets.
-func (s *Session) fits(n int) bool {
-	return s.flight.octets+n <= s.cfg.Window && s.flight.n < owedReplies
+// fits reports whether the window has room for n more commands, size octets long together.
+// One there is always room for.
+func (s *Session) fits(n, size int) bool {
+	return s.flight.octets+size <= s.cfg.Window && s.flight.n+n <= owedReplies || s.flight.empty() && n == 1
 }
 
 // send puts a command, which is what buf has more than the output so far, into the
 // output and into the flight.
-func (s *Session) send(cmd fsm.Command, tx *Transaction, rcpt int, buf []byte) {
+func (s *Session) send(cmd fsm.Command, tx *Transaction, buf []byte) {
+	s.sendSome(cmd, tx, 0, 1, buf)
+}
+
+// sendSome does it for n commands of a kind, to as many recipients from rcpt on.
+func (s *Session) sendSome(cmd fsm.Command, tx *Transaction, rcpt, n int, buf []byte) {
 	from := len(s.out.buf)
 	s.out.grown(buf)
-	s.push(cmd, tx, rcpt, s.out.queued).size = int32(len(buf) - from)
-	s.flight.octets += len(buf) - from
-	s.stats.Commands++
+	s.push(cmd, tx, rcpt, n, len(buf)-from)
+	s.stats.Commands += n
 	if s.wants(events.KindCommandSent) {
-		s.traceCommand(cmd, tx, buf[from:])
+		for line := range bytes.Lines(buf[from:]) {
+			s.traceCommand(cmd, tx, line)
+		}
 	}
 }
 
-// push adds to the flight; ahead moves as if the reply hoped for had come.
-func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt int, end int64) *pending {
-	p := s.flight.push()
-	p.tx, p.req, p.end, p.rcpt, p.size, p.cmd = tx, nil, end, rcpt, 0, cmd
+// push adds to the flight; ahead moves as if the replies hoped for had come.
+func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt, n, size int) *pending {
+	p := s.flight.push(n, size)
+	p.tx, p.req, p.end, p.rcpt, p.cmd = tx, nil, s.out.queued, rcpt, cmd
 	if tx != nil {
-		tx.owed++
+		tx.owed += n
 	}
 	s.ahead = s.table.Fold(s.ahead, cmd)
 	return p

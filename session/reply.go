@@ -27,6 +27,9 @@ func (s *Session) reply(r *codec.Reply) {
 		s.unsolicited(r)
 		return
 	}
+	if s.welcomed(head, r) {
+		return
+	}
 	cmd := s.commandOf(head)
 	s.traceReply(cmd, r)
 	if !s.noteAnomalies(cmd, r) {
@@ -71,6 +74,24 @@ func (s *Session) reply(r *codec.Reply) {
 	if s.phaseOver(cmd, tx) {
 		s.stopHere()
 	}
+}
+
+// welcomed takes what nearly every reply is, a 250 to one RCPT of many, by the short way:
+// it moves nothing, ends nothing, and nobody listens.
+func (s *Session) welcomed(head *pending, r *codec.Reply) bool {
+	if head.cmd != fsm.Rcpt || head.n == 1 || r.Code != 250 || r.Anomalies != 0 || s.trace != nil {
+		return false
+	}
+	input := fsm.On(fsm.Rcpt, fsm.Positive)
+	if to, legal := s.table.Next(s.state, input); !legal || to != s.state {
+		return false
+	}
+	tx, rcpt := head.tx, head.rcpt
+	s.fire(input)
+	s.flight.pop()
+	tx.owed--
+	s.recipientAnswered(tx, rcpt, true, r)
+	return true
 }
 
 // withoutCode reports whether what looks like an enhanced code in a 2yz to cmd is text:
@@ -366,7 +387,7 @@ func (s *Session) closing(head *pending, cmd fsm.Command, r *codec.Reply) {
 		// The server does nothing more (RFC 5321 §3.8). A transaction whose MAIL it has not
 		// answered, or has answered so, was never opened: whatever was sent behind it, nobody
 		// got it.
-		for i := range s.flight.n {
+		for i := range s.flight.long {
 			if p := s.flight.at(i); p.cmd.OpensTransaction() {
 				p.tx.ended = false
 			}
@@ -460,7 +481,7 @@ func (s *Session) end(by fsm.Input, e *Error) {
 // closed cleans up in a state without a way out, and says so.
 func (s *Session) closed() {
 	s.settle(s.err)
-	for i := range s.flight.n {
+	for i := range s.flight.long {
 		if r := s.flight.at(i).req; r != nil {
 			r.fail(s.Err())
 		}

@@ -54,7 +54,7 @@ func (s *Session) nextRequest() bool {
 		return false
 	}
 	s.requests = s.requests[1:]
-	s.send(r.Command, nil, 0, buf)
+	s.send(r.Command, nil, buf)
 	s.flight.last().req = r
 	return true
 }

@@ -119,7 +119,7 @@ func (s *Session) Connected(link Link) {
 	if link.Secure {
 		s.publishSecured()
 	}
-	s.push(fsm.Connect, nil, 0, s.out.queued)
+	s.push(fsm.Connect, nil, 0, 1, 0)
 	s.plan()
 }
 

@@ -15,7 +15,7 @@ func (s *Session) tlsPlanned() bool {
 func (s *Session) startTLS() bool {
 	s.triedTLS = true
 	if s.offer.Extensions.StartTLS {
-		s.send(fsm.StartTLS, nil, 0, append(s.out.buf, "STARTTLS\r\n"...))
+		s.send(fsm.StartTLS, nil, append(s.out.buf, "STARTTLS\r\n"...))
 		return true
 	}
 	if s.cfg.StartTLS == StartTLSOrNothing {
