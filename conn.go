@@ -40,6 +40,7 @@ const (
 	takes     = 64 << 10  // what a socket takes at once, whatever the peer does
 	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
 	slice     = 1 << 20   // what is written under one deadline
+	unread    = 256       // replies that find room on their way, although nobody reads
 )
 
 // gear is what a connection works with. One that idles has none.

@@ -746,6 +746,57 @@ func TestSenderNeedsNoRoom(t *testing.T) {
 	}
 }
 
+// Thousands of replies may be owed, more than the sockets hold: they are read while more is
+// written, so that nobody waits for ever.
+func TestSenderOwesThousands(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &sink.Server{Name: "mx.example", Store: &sink.Memory{}}
+	srv.Hooks.Rcpt = func(string) sink.Reply { return sink.Reply{Code: 250, Text: strings.Repeat("very well ", 45)} }
+	var serving sync.WaitGroup
+	serving.Go(func() { srv.Serve(context.Background(), tight{tcp}) })
+	defer serving.Wait()
+	defer srv.Close()
+	var to []string
+	for i := range 100 {
+		to = append(to, fmt.Sprintf("user%d@y.example", i))
+	}
+	tx := transaction(t, "a@x.example", to...)
+	e := &parley.Endpoint{Address: tcp.Addr().String(), Dialer: &transport.TCPDialer{ReadBuffer: tightly, WriteBuffer: tightly}, BlockTimeout: 5 * time.Second}
+	e.Session.Overlap = 64
+	s := &parley.Sender{MaxConns: 1}
+	defer s.Close(t.Context())
+	var all []*parley.Message
+	for range 100 {
+		m := &parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: tx.Envelope, Content: message.FromBytes([]byte("x\r\n"))}}
+		if err := s.Submit(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	for i, m := range all {
+		if o, err := s.Wait(t.Context(), m); o != parley.OutcomeAccepted || err != nil {
+			t.Fatal(i, o, err)
+		}
+	}
+}
+
+// tight makes connections whose sockets hold little.
+type tight struct{ net.Listener }
+
+const tightly = 16 << 10
+
+func (l tight) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if c, ok := nc.(*net.TCPConn); ok {
+		c.SetReadBuffer(tightly)
+		c.SetWriteBuffer(tightly)
+	}
+	return nc, err
+}
+
 // TLS sessions are resumed from one connection to the next.
 func TestSenderResumes(t *testing.T) {
 	var full, resumed atomic.Int32

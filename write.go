@@ -58,14 +58,15 @@ func readFull(r io.Reader, p []byte) (n int, err error) {
 // write writes everything that waits. What the socket takes at once is simply written.
 // With more this goroutine goes on reading while another one writes: the server may
 // answer early, or every command of a group for itself, and each side would wait for
-// ever until the other one reads (RFC 2920 §3.1). One command alone is always read.
+// ever until the other one reads (RFC 2920 §3.1). So it does while more answers are owed
+// than there is certainly room for. One command alone is always read.
 func (c *Conn) write(ctx context.Context) {
 	out := c.session.Output()
 	total := 0
 	for _, p := range out {
 		total += len(p)
 	}
-	if total > c.takes && (total > inline || c.session.InFlight() > 1) {
+	if flying := c.session.InFlight(); total > c.takes && (total > inline || flying > 1) || flying > unread {
 		c.writeBeside(ctx)
 		return
 	}

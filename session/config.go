@@ -26,7 +26,7 @@ type Config struct {
 	Table    *fsm.Table   // what may be sent where; nil: fsm.Standard. Tests of tests have others
 	Data     DataMode     // how content is sent
 	Serial   bool         // no PIPELINING, even if offered
-	Window   int          // octets of commands in flight at once under PIPELINING; 0: 4096 (RFC 2920 §3.1)
+	Window   int          // octets of commands in flight at once under PIPELINING; 0: 4096 for each of Overlap (RFC 2920 §3.1)
 	Overlap  int          // mail transactions in flight at once under PIPELINING; 0: 1
 	RsetEach bool         // RSET before every transaction but the first
 	Raw8Bit  bool         // send octets over 127 although the server does not offer 8BITMIME
@@ -146,6 +146,6 @@ type Link struct {
 
 const (
 	defaultWindow = 4096
-	owedReplies   = 256      // most replies in flight: bounds what the server has to buffer
+	owedReplies   = 256      // most replies in flight, for each of Overlap: bounds what the server has to buffer
 	joined        = 32 << 10 // content up to here is copied behind the commands; above, referred to
 )

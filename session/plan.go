@@ -304,7 +304,7 @@ func (s *Session) may(cmd fsm.Command, size int) bool {
 // fits reports whether the window has room for n more commands, size octets long together.
 // One there is always room for.
 func (s *Session) fits(n, size int) bool {
-	return s.flight.octets+size <= s.cfg.Window && s.flight.n+n <= owedReplies || s.flight.empty() && n == 1
+	return s.flight.octets+size <= s.cfg.Window && s.flight.n+n <= owedReplies*max(1, s.cfg.Overlap) || s.flight.empty() && n == 1
 }
 
 // send puts a command, which is what buf has more than the output so far, into the

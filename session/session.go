@@ -81,7 +81,7 @@ func New(cfg Config) *Session {
 		cfg.Hello = "localhost"
 	}
 	if cfg.Window <= 0 {
-		cfg.Window = defaultWindow
+		cfg.Window = defaultWindow * max(1, cfg.Overlap)
 	}
 	if cfg.Stop.After != PhaseNone {
 		cfg.Serial, cfg.Overlap = true, 0
