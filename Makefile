@@ -43,8 +43,12 @@ build: ## build the command into .bin/parley
 test: ## all tests; needs Go and make, and with a C compiler the race detector watches
 	$(call each,$(GO) test $(RACE) -shuffle=on ./...)
 
+.PHONY: test-simd
+test-simd: ## the content scanner with vectors, as GOEXPERIMENT=simd builds it
+	GOWORK=off GOEXPERIMENT=simd $(GO) test ./codec
+
 .PHONY: check
-check: fmt-check vet lint arch tidy-check generate-check allocs ## everything a change must pass beside the tests
+check: fmt-check vet lint arch tidy-check generate-check allocs test-simd ## everything a change must pass beside the tests
 
 .PHONY: fmt
 fmt: $(BIN)/.tools ## format the source

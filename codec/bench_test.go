@@ -49,7 +49,7 @@ func BenchmarkExtensions(b *testing.B) {
 }
 
 // Content of 1 MiB: lines of 76 octets, the same with a period at each start, lines of
-// random length of which one in ten begins with a period.
+// random length of which one in ten begins with a period; and 4 KiB of these.
 var benchContents = []struct {
 	name    string
 	content []byte
@@ -58,6 +58,7 @@ var benchContents = []struct {
 	{"dots", fill("." + strings.Repeat("x", 75) + "\r\n")},
 	{"mixed", fill(mixedLines())},
 	{"short", fill(".\r\n")},
+	{"small", []byte(mixedLines())[:4<<10]},
 }
 
 func fill(unit string) []byte { return bytes.Repeat([]byte(unit), (1<<20)/len(unit)) }

@@ -218,13 +218,7 @@ func (s *scanner) survey(block []byte, dots bool, m *marks) int {
 	if s.at == afterCR {
 		return 0
 	}
-	n, lines := s.lookOver(block, dots, true, m)
-	if n > 0 && !pure(block[:n], lines) { // the guesses may have jumped over a line
-		n, lines = s.lookOver(block, dots, false, m)
-		if n > 0 && !pure(block[:n], lines) {
-			return 0
-		}
-	}
+	n, lines := s.look(block, dots, m)
 	if n == 0 {
 		return 0
 	}
@@ -236,57 +230,6 @@ func (s *scanner) survey(block []byte, dots bool, m *marks) int {
 	s.in += int64(n)
 	s.out += int64(n)
 	return n
-}
-
-// pure reports whether p holds as many CR and as many LF as there are lines: if each of
-// the lines was seen to end with CRLF, then there is no other.
-func pure(p []byte, lines int) bool {
-	return bytes.Count(p, crlf[:1]) == lines && bytes.Count(p, crlf[1:]) == lines
-}
-
-// lookOver goes from CRLF to CRLF and marks the periods behind them. After two lines of
-// one length it may guess that the next has it too: in encoded content, most of what is
-// large, it does. It returns 0 if it meets LF without CR. A CR at the end is left for the
-// next time.
-func (s *scanner) lookOver(block []byte, dots, guess bool, m *marks) (n, lines int) {
-	m.n = 0
-	if dots && s.at == lineStart && block[0] == '.' {
-		m.n = 1
-		m.at[0] = 0
-	}
-	i, length, last := 0, len(block), -1
-	for {
-		if end := i + length; end+1 < len(block) && block[end] == '\r' && block[end+1] == '\n' {
-			i = end + 2
-		} else {
-			j := bytes.IndexByte(block[i:], '\n')
-			if j < 0 {
-				break
-			}
-			if j == 0 || block[i+j-1] != '\r' {
-				return 0, 0
-			}
-			i += j + 1
-			length = len(block) // no guess
-			if guess && j == last {
-				length = j - 1
-			}
-			last = j
-		}
-		lines++
-		if dots && i < len(block) && block[i] == '.' {
-			if m.n == maxMarks {
-				return i, lines
-			}
-			m.at[m.n] = uint16(i)
-			m.n++
-		}
-	}
-	n = len(block)
-	if block[n-1] == '\r' {
-		n--
-	}
-	return n, lines
 }
 
 // step takes a closer look at the front of src, which is not empty: src[:n] goes out,
