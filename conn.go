@@ -21,7 +21,7 @@ import (
 // starts one of its own only while more is written than a socket takes at once.
 type Conn struct {
 	endpoint *Endpoint
-	session  *session.Session
+	session  session.Session
 	nc       transport.Conn
 	takes    int // octets that nc takes at once, whatever the peer does
 
@@ -61,7 +61,8 @@ var sessions atomic.Uint64 // numbers for Endpoint.Session.ID
 // Dial connects and opens a session: greeting, EHLO, TLS and AUTH as the endpoint
 // says. The error is an *Error, and then there is no connection left.
 func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
-	c, err := newConn(e)
+	c := &Conn{}
+	err := c.init(e)
 	if err == nil {
 		err = c.open(ctx)
 	}
@@ -71,9 +72,10 @@ func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
 	return c, nil
 }
 
-func newConn(e *Endpoint) (*Conn, error) {
+// init makes a connection of c that leads nowhere yet.
+func (c *Conn) init(e *Endpoint) error {
 	if err := e.check(); err != nil {
-		return nil, err
+		return err
 	}
 	cfg := e.Session
 	cfg.StartTLS = e.starttls()
@@ -85,11 +87,13 @@ func newConn(e *Endpoint) (*Conn, error) {
 	if e.Events != nil {
 		cfg.Events = &trail{bus: e.Events, firewall: e.firewall}
 	}
-	return &Conn{endpoint: e, session: session.New(cfg)}, nil
+	c.endpoint = e
+	c.session.Init(cfg)
+	return nil
 }
 
 func (c *Conn) open(ctx context.Context) error {
-	s := c.session
+	s := &c.session
 	timeout := c.endpoint.ConnectTimeout
 	if timeout <= 0 {
 		timeout = defaultConnect
@@ -198,7 +202,7 @@ func (c *Conn) finish() error {
 }
 
 // Session returns the session, to be asked and not to be driven.
-func (c *Conn) Session() *session.Session { return c.session }
+func (c *Conn) Session() *session.Session { return &c.session }
 
 // Security returns what protects the connection.
 func (c *Conn) Security() transport.Security { return c.nc.Security() }
@@ -215,7 +219,7 @@ func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	c.heed(ctx)
 	defer c.rested()
 	c.wake()
-	s := c.session
+	s := &c.session
 	for !goal() {
 		if c.gentle && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -259,7 +263,7 @@ func (c *Conn) begin(tx *session.Transaction, body io.Reader) error {
 	} else {
 		c.sources = append(c.sources, source{})
 	}
-	c.sources[len(c.sources)-1].set(c.endpoint, c.session, tx, body)
+	c.sources[len(c.sources)-1].set(c.endpoint, &c.session, tx, body)
 	err := c.session.Begin(tx)
 	if err != nil {
 		c.sources = c.sources[:len(c.sources)-1]

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"github.com/parley-mail/parley/session"
 )
 
 // lane is one connection of a Sender, and who is on it. The sender's lock guards it, but
@@ -15,21 +13,22 @@ type lane struct {
 	dest    *destination
 	conn    *Conn
 	opening *Conn // until it is conn
+	its     Conn  // both
 	opened  time.Duration
 	idle    time.Duration // since when nobody is on it
-	cooled  bool
-	older   *lane // in the list of those that idle
+	older   *lane         // in the list of those that idle
 	newer   *lane
 	served  int        // messages given to it so far
 	taken   int        // messages of which the server has accepted MAIL, as far as is known
 	most    int        // messages it may be given; 0: no limit
 	load    int        // messages on it that are not decided
 	driving bool       // somebody runs conn
+	cooled  bool       // what it works with was given back
 	pending []*Message // not begun
 	flying  []*Message // begun
 	batch   []*Message
-	few     [3][1]*Message // what the three begin with
-	counted session.Stats
+	few     [3][1]*Message                // what the three begin with
+	counted struct{ commands, turns int } // of the session's, so far
 }
 
 func newLane(d *destination) *lane {
@@ -187,9 +186,9 @@ func (s *Sender) unload() {
 // count takes note of what the session has done since the last time.
 func (s *Sender) count(l *lane) {
 	now := l.conn.session.Stats()
-	s.stats.Commands += uint64(now.Commands - l.counted.Commands)
-	s.stats.Turns += uint64(now.Turns - l.counted.Turns)
-	l.counted = now
+	s.stats.Commands += uint64(now.Commands - l.counted.commands)
+	s.stats.Turns += uint64(now.Turns - l.counted.turns)
+	l.counted.commands, l.counted.turns = now.Commands, now.Turns
 }
 
 // rouse tells who waits for the message that something has changed.

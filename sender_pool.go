@@ -348,8 +348,8 @@ func (s *Sender) dial(ctx context.Context, l *lane, e *Endpoint) (*Conn, error) 
 		return nil, &Error{Kind: ErrCanceled, Detail: "given up by the caller before dialling", Err: context.Cause(ctx)}
 	}
 	defer func() { <-s.dialing }()
-	c, err := newConn(e)
-	if err != nil {
+	c := &l.its
+	if err := c.init(e); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -78,6 +78,9 @@ func (s *Session) remember() {
 		return
 	}
 	s.fresh = nil
+	if g := s.greeting.text; len(g) > 0 && len(l.text) > 0 && &l.text[0] == &g[0] {
+		l.text = nil // it is kept
+	}
 	l.code, l.enhanced, l.anomalies, l.text, l.offer = int16(r.Code), r.Enhanced, r.Anomalies, l.text[:0], nil
 	n := len(r.Lines)
 	for _, line := range r.Lines {

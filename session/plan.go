@@ -233,7 +233,7 @@ func (s *Session) recipients(tx *Transaction) (sent bool) {
 // says that one more changes nothing.
 func (s *Session) appendRcpts(tx *Transaction) (n int, buf []byte, err error) {
 	most := 1
-	if s.pipelining() && s.table.Fold(s.ahead, fsm.Rcpt) == s.ahead {
+	if s.pipelining() && s.cfg.Table.Fold(s.ahead, fsm.Rcpt) == s.ahead {
 		most = tx.limit - tx.next
 	}
 	for buf = s.out.buf; n < most; n++ {
@@ -297,7 +297,7 @@ func (s *Session) pipelining() bool { return s.offer.Extensions.Pipelining && !s
 // may reports whether cmd, size octets long, may be sent now: the table allows it where
 // the sender stands, and nothing in flight forbids it.
 func (s *Session) may(cmd fsm.Command, size int) bool {
-	return s.table.May(s.ahead, cmd) &&
+	return s.cfg.Table.May(s.ahead, cmd) &&
 		(s.flight.empty() || s.pipelining() && s.flight.last().cmd.MayPrecede(cmd) && s.fits(1, size))
 }
 
@@ -333,6 +333,6 @@ func (s *Session) push(cmd fsm.Command, tx *Transaction, rcpt, n, size int) *pen
 	if tx != nil {
 		tx.owed += n
 	}
-	s.ahead = s.table.Fold(s.ahead, cmd)
+	s.ahead = s.cfg.Table.Fold(s.ahead, cmd)
 	return p
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -45,7 +44,7 @@ func (s *Session) reply(r *codec.Reply) {
 		return
 	}
 	input := fsm.On(cmd, class)
-	if _, legal := s.table.Next(s.state, input); !legal {
+	if _, legal := s.cfg.Table.Next(s.state, input); !legal {
 		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
 		return
 	}
@@ -66,7 +65,7 @@ func (s *Session) reply(r *codec.Reply) {
 		return
 	}
 	if class != cmd.Expect() {
-		s.ahead = s.flight.fold(s.table, s.state)
+		s.ahead = s.flight.fold(s.cfg.Table, s.state)
 	}
 	if tx != nil && tx.over(s.state) {
 		s.finish(tx)
@@ -83,7 +82,7 @@ func (s *Session) welcomed(head *pending, r *codec.Reply) bool {
 		return false
 	}
 	input := fsm.On(fsm.Rcpt, fsm.Positive)
-	if to, legal := s.table.Next(s.state, input); !legal || to != s.state {
+	if to, legal := s.cfg.Table.Next(s.state, input); !legal || to != s.state {
 		return false
 	}
 	tx, rcpt := head.tx, head.rcpt
@@ -173,7 +172,6 @@ func (s *Session) effect(tx *Transaction, rcpt int, cmd fsm.Command, class fsm.C
 	case cmd == fsm.Connect:
 		s.remember()
 		s.greeting = s.last
-		s.greeting.text = bytes.Clone(s.last.text)
 		if !good {
 			s.refuse(ErrRefused, cmd, r, "")
 			return

@@ -11,13 +11,11 @@ import (
 // Session is one SMTP or LMTP client session. It does no I/O, reads no clock, starts
 // no goroutine and is not safe for concurrent use.
 type Session struct {
-	cfg     Config
-	machine fsm.Machine
-	table   *fsm.Table
-	state   fsm.State // the machine's
-	ahead   fsm.State // where the sender stands; see package comment
-	offer   *Offer    // what the server offers
-	link    Link
+	cfg   Config
+	state fsm.State // the machine's
+	ahead fsm.State // where the sender stands; see package comment
+	offer *Offer    // what the server offers
+	link  Link
 
 	*Memory // what is under way
 
@@ -77,6 +75,13 @@ func (w Want) Has(x Want) bool { return w&x == x }
 
 // New returns a session in fsm.Idle.
 func New(cfg Config) *Session {
+	s := &Session{}
+	s.Init(cfg)
+	return s
+}
+
+// Init is New for a session that is part of something else.
+func (s *Session) Init(cfg Config) {
 	if cfg.Hello == "" {
 		cfg.Hello = "localhost"
 	}
@@ -95,11 +100,10 @@ func New(cfg Config) *Session {
 	case cfg.Machine == nil:
 		cfg.Machine = cfg.Table.Machine()
 	}
-	s := &Session{cfg: cfg, machine: cfg.Machine, table: cfg.Table, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
+	*s = Session{cfg: cfg, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
 	if cfg.Events != nil {
 		s.trace = &trace{}
 	}
-	return s
 }
 
 // Dialing says that a connection is being made.
@@ -390,7 +394,7 @@ func (s *Session) Err() error {
 func (s *Session) signal(i fsm.Input) bool {
 	ok := s.fire(i)
 	if ok {
-		s.ahead = s.flight.fold(s.table, s.state)
+		s.ahead = s.flight.fold(s.cfg.Table, s.state)
 	}
 	return ok
 }
@@ -398,7 +402,7 @@ func (s *Session) signal(i fsm.Input) bool {
 // fire moves the machine. It is the only place that does.
 func (s *Session) fire(i fsm.Input) bool {
 	from := s.state
-	to, err := s.machine.Fire(i)
+	to, err := s.cfg.Machine.Fire(i)
 	if err != nil {
 		return false
 	}
