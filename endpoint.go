@@ -214,9 +214,9 @@ func isLoopback(host string) bool {
 
 // timedOut reports whether err is a deadline that has passed.
 func timedOut(err error) bool {
-	if err == nil {
-		return false
-	}
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
 }

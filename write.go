@@ -66,7 +66,11 @@ func (c *Conn) write(ctx context.Context) {
 	for _, p := range out {
 		total += len(p)
 	}
-	if flying := c.session.InFlight(); total > c.takes && (total > inline || flying > 1) || flying > unread {
+	flying := c.session.InFlight()
+	if flying > unread && total <= c.takes && c.writeNow(out) {
+		return
+	}
+	if total > c.takes && (total > inline || flying > 1) || flying > unread {
 		c.writeBeside(ctx)
 		return
 	}
@@ -75,6 +79,20 @@ func (c *Conn) write(ctx context.Context) {
 	if err != nil {
 		c.writeFailed(ctx, err)
 	}
+}
+
+// writeNow writes what goes out without waiting, and reports whether that was anything.
+func (c *Conn) writeNow(out [][]byte) bool {
+	w, ok := c.nc.(transport.NowWriter)
+	if !ok {
+		return false
+	}
+	n, err := w.WriteNow(out[0])
+	if err != nil || n == 0 {
+		return false // it shows when the rest is written
+	}
+	c.session.Wrote(int64(n))
+	return true
 }
 
 // writeFailed fetches what the server may have said before it stopped listening, be it a

@@ -77,7 +77,8 @@ type link struct {
 	raw net.Conn
 	tls atomic.Pointer[layer]
 
-	peeked bool // Readable had to take an octet out of the TLS layer
+	now    *nowWriter // nil: there was no need
+	peeked bool       // Readable had to take an octet out of the TLS layer
 	peek   byte
 }
 
@@ -109,9 +110,11 @@ func (l *link) Read(p []byte) (int, error) {
 // alert makes a *TLSError of an alert that comes behind the handshake: in TLS 1.3 that
 // is how a server refuses the client's certificate.
 func (l *link) alert(err error) error {
-	var op *net.OpError
 	t := l.tls.Load()
-	if t == nil || !errors.As(err, &op) || op.Op != "remote error" {
+	if t == nil {
+		return err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "remote error" {
 		return err
 	}
 	return asTLSError(context.Background(), err, l.raw, &TLSConfig{ServerName: t.security.ServerName})

@@ -277,3 +277,54 @@ func TestCloseNotify(t *testing.T) {
 		}
 	})
 }
+
+// What the socket takes is written, and no more: nobody waits.
+func TestWriteNow(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := transport.New(a).(transport.NowWriter)
+	block, sent := make([]byte, 64<<10), 0
+	for i := range block {
+		block[i] = byte(i % 251)
+	}
+	for {
+		n, err := w.WriteNow(block)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system cannot say what a socket takes at once")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break // it is full, and we are still here
+		}
+		block = append(block[n:], block[:n]...)
+		sent += n
+	}
+	a.Close()
+	got, err := io.ReadAll(b)
+	if err != nil || len(got) != sent || sent == 0 {
+		t.Fatalf("%d octets of %d, %v", len(got), sent, err)
+	}
+	if _, err := w.WriteNow(block); err == nil {
+		t.Error("a closed connection was written to")
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	defer server.Close()
+	if _, err := transport.New(client).(transport.NowWriter).WriteNow(block); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("what is no socket: %v", err)
+	}
+}

@@ -95,17 +95,16 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 		s.MaxMessages = 1
 	}
 	beside := rusage.WatchMemory()
-	load := func(n int) error {
-		return sendMany(ctx, s, e, envelope, content, n, f.sessions, inflight)
-	}
+	l := f.lanes(ctx, s, e, parley.Mail{Envelope: envelope, Content: content}, inflight)
+	defer l.close()
 	warm := f.sessions * inflight * 4
 	if f.reconnect {
 		warm = 4
 	}
-	if err := load(warm); err != nil {
+	if err := l.send(warm); err != nil {
 		return err
 	}
-	m, err := measure(func() error { return load(f.messages) }, s.Stats)
+	m, err := measure(func() error { return l.send(f.messages) }, s.Stats)
 	if err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	if err != nil {
 		return nil, usage("--addr: %v", err)
 	}
-	e := &parley.Endpoint{Address: f.addr, Session: session.Config{Window: 64 << 10}}
+	e := &parley.Endpoint{Address: f.addr, Session: session.Config{Window: 64 << 10 * max(1, f.inflight)}}
 	switch f.mode {
 	case "plain":
 		e.Session.Serial, e.Session.Data = true, session.DataOnly
@@ -183,60 +182,103 @@ func (f *benchFlags) envelope() (*mail.Envelope, error) {
 	return env, nil
 }
 
-// sendMany sends n messages, each of so many lanes keeping so many in flight.
-func sendMany(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, lanes, inflight int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var all sync.WaitGroup
-	for lane := range lanes {
-		share := n / lanes
-		if lane < n%lanes {
-			share++
-		}
-		work := func() {
-			if err := sendSome(ctx, s, e, env, content, share, inflight); err != nil {
-				cancel(err)
-			}
-		}
-		if lanes == 1 {
-			work() // as a program with one sender would
-			break
-		}
-		all.Go(work)
-	}
-	all.Wait()
-	return context.Cause(ctx)
+// lanes send messages, each of them so many at a time. They are there before anything is
+// measured.
+type lanes struct {
+	sender *parley.Sender
+	ctx    context.Context
+	fail   context.CancelCauseFunc
+	each   []lane
+	busy   sync.WaitGroup
 }
 
-func sendSome(ctx context.Context, s *parley.Sender, e *parley.Endpoint, env *mail.Envelope, content mail.Content, n, inflight int) error {
-	window := make([]parley.Message, min(inflight, max(n, 1)))
-	for i := range window {
-		window[i] = parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: env, Content: content}}
-	}
-	wait := func(m *parley.Message) error {
-		switch o, err := s.Wait(ctx, m); {
-		case err != nil:
-			return err
-		case o != parley.OutcomeAccepted:
-			return errors.New("not every recipient was accepted")
+type lane struct {
+	window []parley.Message
+	todo   chan int
+}
+
+func (f *benchFlags) lanes(ctx context.Context, s *parley.Sender, e *parley.Endpoint, m parley.Mail, inflight int) *lanes {
+	l := &lanes{sender: s, each: make([]lane, f.sessions)}
+	l.ctx, l.fail = context.WithCancelCause(ctx)
+	for i := range l.each {
+		one := &l.each[i]
+		one.window = make([]parley.Message, inflight)
+		for k := range one.window {
+			one.window[k].Endpoint, one.window[k].Mail = e, m
 		}
-		return nil
+		if f.sessions == 1 {
+			break // it is the caller's goroutine, as in a program with one sender
+		}
+		one.todo = make(chan int)
+		go func() {
+			for n := range one.todo {
+				l.work(one, n)
+			}
+		}()
 	}
+	return l
+}
+
+// send sends n messages over all of them together.
+func (l *lanes) send(n int) error {
+	l.busy.Add(len(l.each))
+	for i := range l.each {
+		one, share := &l.each[i], n/len(l.each)
+		if i < n%len(l.each) {
+			share++
+		}
+		if one.todo == nil {
+			l.work(one, share)
+		} else {
+			one.todo <- share
+		}
+	}
+	l.busy.Wait()
+	return context.Cause(l.ctx)
+}
+
+func (l *lanes) close() {
+	l.fail(nil)
+	for _, one := range l.each {
+		if one.todo != nil {
+			close(one.todo)
+		}
+	}
+}
+
+func (l *lanes) work(one *lane, n int) {
+	defer l.busy.Done()
+	if err := l.sendSome(one.window, n); err != nil {
+		l.fail(err)
+	}
+}
+
+func (l *lanes) sendSome(window []parley.Message, n int) error {
 	for i := range n {
 		m := &window[i%len(window)]
 		if i >= len(window) {
-			if err := wait(m); err != nil {
+			if err := l.wait(m); err != nil {
 				return err
 			}
 		}
-		if err := s.Submit(ctx, m); err != nil {
+		if err := l.sender.Submit(l.ctx, m); err != nil {
 			return err
 		}
 	}
 	for i := max(0, n-len(window)); i < n; i++ {
-		if err := wait(&window[i%len(window)]); err != nil {
+		if err := l.wait(&window[i%len(window)]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (l *lanes) wait(m *parley.Message) error {
+	switch o, err := l.sender.Wait(l.ctx, m); {
+	case err != nil:
+		return err
+	case o != parley.OutcomeAccepted:
+		return errors.New("not every recipient was accepted")
 	}
 	return nil
 }
