@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,9 @@ type gear struct {
 	vec     net.Buffers
 	rest    net.Buffers
 	aside   [][]byte // what the goroutine beside writes
+	owed    int64    // octets of the file that it writes behind
+	file    *os.File
+	taker   io.ReaderFrom
 }
 
 var gears = sync.Pool{New: func() any { return &gear{in: make([]byte, inSize)} }}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"time"
 
+	"github.com/parley-mail/parley/message"
 	"github.com/parley-mail/parley/transport"
 )
 
@@ -15,6 +17,9 @@ func (c *Conn) feed(ctx context.Context) {
 	src := c.source(c.session.Current())
 	if src == nil || src.body == nil {
 		c.session.Body(nil, true)
+		return
+	}
+	if c.feedFile(ctx, src) {
 		return
 	}
 	if c.block == nil {
@@ -38,6 +43,28 @@ func (c *Conn) feed(ctx context.Context) {
 	default:
 		c.session.BodyFailed(err)
 	}
+}
+
+// feedFile has the whole content go from its file to the socket, in one chunk, if nobody needs
+// to see it on the way: neither the session, nor TLS, nor who follows its progress.
+func (c *Conn) feedFile(ctx context.Context, src *source) bool {
+	taker, ok := c.nc.(transport.FileTaker)
+	if !ok || src.progress.bus != nil || !c.session.BodyUnseen() {
+		return false
+	}
+	to := taker.TakesFiles()
+	if to == nil {
+		return false
+	}
+	f, n := message.InFile(src.body)
+	if n <= inline {
+		return false
+	}
+	c.file, c.taker = f, to
+	c.session.BodyOwed(n, true)
+	c.writeBeside(ctx)
+	c.file, c.taker = nil, nil
+	return true
 }
 
 // readFull fills p. At the end of r it returns io.EOF with what there was.
@@ -156,14 +183,14 @@ func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 
 // writeBeside has another goroutine write everything that waits, and reads meanwhile.
 func (c *Conn) writeBeside(ctx context.Context) {
-	out := c.session.Output()
-	if len(out) == 0 {
+	out, owed := c.session.OutputOwed()
+	if len(out) == 0 && owed == 0 {
 		return
 	}
 	if c.written == nil {
 		c.written = make(chan written, 1)
 	}
-	c.aside = out
+	c.aside, c.owed = out, owed
 	go c.writeAside()
 	c.readArmed = deadline{}
 	var rerr error
@@ -183,6 +210,8 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	c.session.Wrote(w.n)
 	switch {
 	case c.session.State().Over():
+	case w.missing != nil:
+		c.session.BodyFailed(w.missing)
 	case w.err != nil:
 		c.writeFailed(ctx, w.err)
 	case rerr != nil && !timedOut(rerr):
@@ -196,15 +225,47 @@ func (c *Conn) writeBeside(ctx context.Context) {
 
 // writeAside is what the goroutine beside does.
 func (c *Conn) writeAside() {
-	n, err := c.writeOut(c.aside)
+	var w written
+	w.n, w.err = c.writeOut(c.aside)
+	if w.err == nil && c.owed > 0 {
+		var n int64
+		n, w.missing, w.err = c.writeFile(c.owed)
+		w.n += n
+	}
 	c.nudge()
-	c.written <- written{n, err}
+	c.written <- w
+}
+
+// writeFile writes so many octets of the file. It tells apart that they could not be had, and
+// that the connection did not take them.
+func (c *Conn) writeFile(octets int64) (total int64, missing, err error) {
+	from := io.LimitedReader{R: c.file}
+	for total < octets && err == nil {
+		c.armWrite(c.blockTimeout())
+		from.N = min(octets-total, slice)
+		want := from.N
+		var n int64
+		n, err = c.taker.ReadFrom(&from)
+		total += n
+		var file *fs.PathError
+		switch {
+		case err == nil && n < want:
+			return total, &message.ContentError{Fault: message.FaultSize, Octets: total}, nil
+		case errors.As(err, &file):
+			return total, err, nil
+		case n > 0 && timedOut(err) && !c.isInterrupted():
+			err = nil // there was progress, if slow
+			c.writeArmed = deadline{}
+		}
+	}
+	return total, nil, err
 }
 
 // written is what came of it.
 type written struct {
-	n   int64
-	err error
+	n       int64
+	err     error
+	missing error // what the session promised to the server cannot be had
 }
 
 // whileWriting is how long a read may take beside a write. The write has a deadline of

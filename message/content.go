@@ -49,13 +49,50 @@ func FromReaderAt(r io.ReaderAt, size int64) Content {
 }
 
 // FromFile is a content in a file, opened by its name when it is needed. An error
-// is one of the file's state now.
+// is one of the file's state now. The file must not change while it is sent: its octets may
+// leave the system's cache long after they were handed over.
 func FromFile(name string) (Content, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return Content{}, err
 	}
 	return fromFile(info, func() (io.ReadCloser, error) { return os.Open(name) }), nil
+}
+
+// InFile tells how many octets r, from now to its end, takes from a file as they are, and
+// which. The file stands where they begin. 0: that is not known, or they come from elsewhere.
+// Of readers it knows *os.File, an io.LimitedReader of one, and what a [Content] of a file opens.
+func InFile(r io.Reader) (f *os.File, octets int64) {
+	most, exact := int64(-1), false
+	switch r := r.(type) {
+	case *os.File:
+		f = r
+	case *io.LimitedReader:
+		f, _ = r.R.(*os.File)
+		most = max(r.N, 0)
+	case *countReader:
+		f, _ = r.ReadCloser.(*os.File)
+		most, exact = r.want-r.got, r.want >= 0
+	}
+	if f == nil {
+		return nil, 0
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, 0
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	left := info.Size() - at
+	if err != nil || left <= 0 || exact && left != most {
+		return nil, 0
+	}
+	if most >= 0 {
+		left = min(left, most)
+	}
+	if left == 0 {
+		return nil, 0
+	}
+	return f, left
 }
 
 // FromFS is a content in a file of fsys.

@@ -170,3 +170,72 @@ func TestAttachFiles(t *testing.T) {
 		t.Errorf("parts:\n%s", d)
 	}
 }
+
+// How many octets a reader takes from a file: all from where it stands, or the part that it
+// is limited to, or what is left of a content that has the size it was said to have.
+func TestInFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "m.eml")
+	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	content, err := message.FromFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, tt := range map[string]struct {
+		reader func(f *os.File) io.Reader
+		want   int64
+	}{
+		"file":        {func(f *os.File) io.Reader { return f }, 10},
+		"offset":      {func(f *os.File) io.Reader { f.Seek(4, io.SeekStart); return f }, 6},
+		"at its end":  {func(f *os.File) io.Reader { f.Seek(0, io.SeekEnd); return f }, 0},
+		"part":        {func(f *os.File) io.Reader { return &io.LimitedReader{R: f, N: 7} }, 7},
+		"part beyond": {func(f *os.File) io.Reader { f.Seek(4, io.SeekStart); return &io.LimitedReader{R: f, N: 7} }, 6},
+		"no part":     {func(f *os.File) io.Reader { return &io.LimitedReader{R: f, N: -1} }, 0},
+		"closed":      {func(f *os.File) io.Reader { f.Close(); return f }, 0},
+		"memory":      {func(*os.File) io.Reader { return strings.NewReader("x") }, 0},
+		"content": {func(*os.File) io.Reader {
+			r, err := content.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { r.Close() })
+			if _, err := io.ReadFull(r, make([]byte, 3)); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}, 7},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f, err := os.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			in, n := message.InFile(tt.reader(f))
+			if n != tt.want || (in == nil) != (n == 0) {
+				t.Errorf("%d octets of %v, want %d", n, in, tt.want)
+			}
+		})
+	}
+	grown, err := content.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grown.Close()
+	if err := os.Truncate(name, 11); err != nil {
+		t.Fatal(err)
+	}
+	if f, n := message.InFile(grown); f != nil || n != 0 {
+		t.Errorf("content that has grown has %d octets", n)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if f, n := message.InFile(r); f != nil || n != 0 {
+		t.Errorf("a pipe has %d octets", n)
+	}
+}

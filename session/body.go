@@ -28,14 +28,50 @@ func (s *Session) Body(p []byte, last bool) {
 	s.plan()
 }
 
-// BodyFailed says that the content asked for by WantBody cannot be had. What was
+// BodyUnseen reports whether the content asked for by WantBody goes as it is, so that
+// nobody here needs to see it: BodyOwed will do for it.
+func (s *Session) BodyUnseen() bool {
+	return s.bodyWanted() && s.cur.chunked && s.cur.unseen()
+}
+
+// BodyOwed is Body for n octets, at least one, that the driver writes itself behind Output,
+// as one chunk: see OutputOwed. Once it is called they are promised to the server. If they
+// cannot be had, BodyFailed ends the session.
+func (s *Session) BodyOwed(n int64, last bool) {
+	if !s.BodyUnseen() {
+		return
+	}
+	tx := s.cur
+	s.chunkHead(tx, n, last)
+	s.out.owe(n)
+	s.flight.last().end = s.out.queued
+	s.taken(tx, n, last)
+	s.plan()
+}
+
+// BodyFailed says that the content asked for by WantBody, or owed, cannot be had. What was
 // sent never gets an end: where that can only be shown by closing the connection, it
 // is closed (RFC 5321 §4.1.1.4).
 func (s *Session) BodyFailed(err error) {
-	if s.bodyWanted() {
+	switch {
+	case s.bodyWanted():
 		s.bodyFailed(s.cur, err)
 		s.plan()
+	case s.out.owes():
+		s.owedFailed(err)
 	}
+}
+
+// owedFailed ends the session within a chunk, which the server can but throw away: it knows
+// how many octets are missing (RFC 3030 §2).
+func (s *Session) owedFailed(err error) {
+	s.out.given = s.out.wrote
+	for i := range s.flight.long {
+		if p := s.flight.at(i); p.tx != nil && p.end > s.out.wrote {
+			p.tx.ended = false
+		}
+	}
+	s.end(fsm.Abort, &Error{Kind: ErrContent, State: s.state, Command: fsm.Bdat, During: true, Detail: "the content cannot be read", Err: err})
 }
 
 func (s *Session) bodyFailed(tx *Transaction, err error) {
@@ -96,7 +132,12 @@ func (s *Session) take(tx *Transaction, p []byte, last bool) {
 		s.bodyFailed(tx, err)
 		return
 	}
-	tx.bodySeen += int64(len(p))
+	s.taken(tx, int64(len(p)), last)
+}
+
+// taken counts content.
+func (s *Session) taken(tx *Transaction, n int64, last bool) {
+	tx.bodySeen += n
 	if last && s.wants(events.KindContentSent) {
 		s.trace.contentSent = events.ContentSent{Meta: s.meta(tx.id), Octets: tx.bodySeen}
 		s.publish(&s.trace.contentSent)
@@ -133,11 +174,14 @@ func (s *Session) takeData(tx *Transaction, p []byte, last bool) error {
 	return nil
 }
 
-// takeChunk sends one chunk (RFC 3030 §2). Text goes in canonical form; binary content, and
-// what is known to be canonical, as it is.
+// unseen reports whether chunks go as they are: binary content, and what is known to be
+// canonical.
+func (tx *Transaction) unseen() bool { return tx.Body == codec.BodyBinaryMIME || tx.Canonical }
+
+// takeChunk sends one chunk (RFC 3030 §2). Text goes in canonical form.
 func (s *Session) takeChunk(tx *Transaction, p []byte, last bool) error {
 	s.pieces = s.pieces[:0]
-	if tx.Body == codec.BodyBinaryMIME || tx.Canonical {
+	if tx.unseen() {
 		s.pieces = append(s.pieces, p)
 	} else {
 		var err error
@@ -160,12 +204,7 @@ func (s *Session) takeChunk(tx *Transaction, p []byte, last bool) error {
 	if n == 0 && !last {
 		return nil
 	}
-	cmd := fsm.Bdat
-	if last {
-		cmd = fsm.BdatLast
-		tx.ended, tx.endAt = true, s.out.queued
-	}
-	s.send(cmd, tx, codec.AppendBdat(s.out.buf, int64(n), last))
+	s.chunkHead(tx, int64(n), last)
 	if n <= joined {
 		buf := s.out.buf
 		for _, piece := range s.pieces {
@@ -178,6 +217,16 @@ func (s *Session) takeChunk(tx *Transaction, p []byte, last bool) error {
 	}
 	s.flight.last().end = s.out.queued
 	return nil
+}
+
+// chunkHead sends the command of a chunk of n octets.
+func (s *Session) chunkHead(tx *Transaction, n int64, last bool) {
+	cmd := fsm.Bdat
+	if last {
+		cmd = fsm.BdatLast
+		tx.ended, tx.endAt = true, s.out.queued
+	}
+	s.send(cmd, tx, codec.AppendBdat(s.out.buf, n, last))
 }
 
 // referPieces puts the pieces into the output where they are.

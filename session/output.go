@@ -1,7 +1,8 @@
 package session
 
 // output is the octets that wait to be written. Commands and small content are
-// copied into one buffer; large content is referred to where the caller keeps it.
+// copied into one buffer; large content is referred to where the caller keeps it; and some
+// the driver writes itself.
 type output struct {
 	buf    []byte
 	segs   []segment
@@ -11,17 +12,22 @@ type output struct {
 	wrote  int64    // stream offset behind the last octet that it says it wrote
 }
 
-// segment is a stretch of buf, or octets of somebody else's.
+// segment is a stretch of buf, or octets of somebody else's, or so many that only the driver
+// has.
 type segment struct {
 	from, to int
 	foreign  []byte
+	owed     int64
 }
 
-func (s segment) len() int {
-	if s.foreign != nil {
-		return len(s.foreign)
+func (s *segment) len() int64 {
+	switch {
+	case s.owed > 0:
+		return s.owed
+	case s.foreign != nil:
+		return int64(len(s.foreign))
 	}
-	return s.to - s.from
+	return int64(s.to - s.from)
 }
 
 // grown takes note of what was appended to buf.
@@ -33,7 +39,7 @@ func (o *output) grown(buf []byte) {
 		return
 	}
 	o.queued += int64(n)
-	if k := len(o.segs); k > 0 && o.segs[k-1].foreign == nil && o.segs[k-1].to == from {
+	if k := len(o.segs); k > 0 && o.segs[k-1].foreign == nil && o.segs[k-1].owed == 0 && o.segs[k-1].to == from {
 		o.segs[k-1].to += n
 		return
 	}
@@ -49,18 +55,31 @@ func (o *output) refer(p []byte) {
 	o.segs = append(o.segs, segment{foreign: p})
 }
 
-// vectors returns everything that waits, for one writev.
-func (o *output) vectors() [][]byte {
+// owe takes note of octets that the driver writes.
+func (o *output) owe(n int64) {
+	o.queued += n
+	o.segs = append(o.segs, segment{owed: n})
+}
+
+// vectors returns what waits, for one writev, and how many octets the driver owes behind it.
+// Whatever waits behind those is not given.
+func (o *output) vectors() (vec [][]byte, owed int64) {
 	o.vec = o.vec[:0]
-	for _, s := range o.segs {
-		if s.foreign != nil {
+	o.given = o.queued
+	for i := range o.segs {
+		s := &o.segs[i]
+		switch {
+		case owed > 0:
+			o.given -= s.len()
+		case s.owed > 0:
+			owed = s.owed
+		case s.foreign != nil:
 			o.vec = append(o.vec, s.foreign)
-		} else {
+		default:
 			o.vec = append(o.vec, o.buf[s.from:s.to])
 		}
 	}
-	o.given = o.queued
-	return o.vec
+	return o.vec, owed
 }
 
 // advance forgets n octets that are written.
@@ -72,13 +91,16 @@ func (o *output) advance(n int64) {
 		return
 	}
 	k := 0
-	for ; k < len(o.segs) && n >= int64(o.segs[k].len()); k++ {
-		n -= int64(o.segs[k].len())
+	for ; k < len(o.segs) && n >= o.segs[k].len(); k++ {
+		n -= o.segs[k].len()
 	}
 	if k < len(o.segs) && n > 0 {
-		if s := &o.segs[k]; s.foreign != nil {
+		switch s := &o.segs[k]; {
+		case s.owed > 0:
+			s.owed -= n
+		case s.foreign != nil:
 			s.foreign = s.foreign[n:]
-		} else {
+		default:
 			s.from += int(n)
 		}
 	}
@@ -91,6 +113,9 @@ func (o *output) discard() {
 	clear(o.vec[:cap(o.vec)])
 	o.segs, o.buf = o.segs[:0], o.buf[:0]
 }
+
+// owes reports whether what comes next is the driver's.
+func (o *output) owes() bool { return len(o.segs) > 0 && o.segs[0].owed > 0 }
 
 // empty reports whether nothing waits.
 func (o *output) empty() bool { return len(o.segs) == 0 }

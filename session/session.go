@@ -270,10 +270,18 @@ func (s *Session) Quit() {
 }
 
 // Output returns everything that waits to be written, for one writev. It stays
-// valid until Wrote is called, and may point into the caller's content.
+// valid until Wrote is called, and may point into the caller's content. A driver that
+// uses BodyOwed calls OutputOwed.
 func (s *Session) Output() [][]byte {
+	vec, _ := s.OutputOwed()
+	return vec
+}
+
+// OutputOwed is Output up to a body that the driver writes itself, and how many octets of
+// it come behind, none of them from here. Wrote counts both.
+func (s *Session) OutputOwed() (vec [][]byte, owed int64) {
 	if s.out.empty() {
-		return nil
+		return nil, 0
 	}
 	return s.out.vectors()
 }

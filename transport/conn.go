@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,13 @@ type Conn interface {
 // joined into full records. Like net.Buffers.WriteTo it consumes the buffers.
 type BuffersWriter interface {
 	WriteBuffers(b *net.Buffers) (int64, error)
+}
+
+// FileTaker is an optional interface of a [Conn]: it returns what takes the octets of an
+// *os.File, or of an io.LimitedReader of one, without copying them through the program
+// (sendfile(2) where there is one). Nil: they have to be seen on the way, as by TLS.
+type FileTaker interface {
+	TakesFiles() io.ReaderFrom
 }
 
 // Prober is an optional interface of a [Conn]: it tells, without a round trip
@@ -121,6 +129,14 @@ func (l *link) alert(err error) error {
 }
 
 func (l *link) Write(p []byte) (int, error) { return l.top().Write(p) }
+
+// TakesFiles implements [FileTaker]: it is the socket, if nothing lies over it.
+func (l *link) TakesFiles() io.ReaderFrom {
+	if c, ok := l.raw.(*net.TCPConn); ok && l.tls.Load() == nil {
+		return c
+	}
+	return nil
+}
 
 func (l *link) Close() error { return l.top().Close() }
 
