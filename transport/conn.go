@@ -86,6 +86,7 @@ type link struct {
 	tls atomic.Pointer[layer]
 
 	now    *nowWriter // nil: there was no need
+	glance *glance    // nil: nobody has asked whether a socket is readable
 	peeked bool       // Readable had to take an octet out of the TLS layer
 	peek   byte
 }

@@ -328,3 +328,29 @@ func TestWriteNow(t *testing.T) {
 		t.Errorf("what is no socket: %v", err)
 	}
 }
+
+// To look whether there is something to read costs nothing, however often.
+func TestReadableDoesNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates on its own")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	probe := transport.New(nc).(transport.Prober)
+	look := func() {
+		if ok, err := probe.Readable(); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, look); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

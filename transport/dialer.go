@@ -105,19 +105,25 @@ func (d *TCPDialer) DialContext(ctx context.Context, network, address string) (n
 	if err != nil {
 		return fail(OpAddress, err)
 	}
-	port, err := d.port(ctx, network, service)
-	if err != nil {
-		return fail(OpAddress, err)
-	}
-	addrs, err := d.resolve(ctx, family, host)
-	if err != nil {
-		return fail(OpResolve, err)
-	}
 	local, err := d.local(ctx, family)
 	if err != nil {
 		return fail(OpBind, err)
 	}
-	nc, tried, err := d.race(ctx, addrs, port, local)
+	var nc net.Conn
+	var tried []AddressError
+	if a, ok := family.literal(address); ok {
+		nc, tried, err = d.only(ctx, a, address, local)
+	} else {
+		port, perr := d.port(ctx, network, service)
+		if perr != nil {
+			return fail(OpAddress, perr)
+		}
+		addrs, rerr := d.resolve(ctx, family, host)
+		if rerr != nil {
+			return fail(OpResolve, rerr)
+		}
+		nc, tried, err = d.race(ctx, addrs, port, local)
+	}
 	if err != nil {
 		return nil, &DialError{Op: opOf(err), Network: network, Address: address, Tried: tried, Err: err}
 	}

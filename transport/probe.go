@@ -41,7 +41,14 @@ func (l *link) Readable() (bool, error) {
 	case Prober:
 		return raw.Readable()
 	case syscall.Conn:
-		return peekSocket(raw)
+		if l.glance == nil {
+			g, err := newGlance(raw)
+			if err != nil {
+				return !errors.Is(err, errors.ErrUnsupported), err
+			}
+			l.glance = g
+		}
+		return l.glance.readable()
 	}
 	return false, fmt.Errorf("transport: cannot probe %T: %w", l.raw, errors.ErrUnsupported)
 }

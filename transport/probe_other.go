@@ -7,5 +7,9 @@ import (
 	"syscall"
 )
 
-// peekSocket is not known on this system.
-func peekSocket(syscall.Conn) (bool, error) { return false, errors.ErrUnsupported }
+// glance is not known on this system.
+type glance struct{}
+
+func newGlance(syscall.Conn) (*glance, error) { return nil, errors.ErrUnsupported }
+
+func (*glance) readable() (bool, error) { return false, errors.ErrUnsupported }

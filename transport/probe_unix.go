@@ -9,27 +9,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peekSocket looks into the socket's receive buffer without taking anything out.
-func peekSocket(c syscall.Conn) (bool, error) {
+// glance is a look at whether a socket has something to read. It is kept with the link, so
+// that one that is looked at often costs no allocation.
+type glance struct {
+	rc    syscall.RawConn
+	look  func(fd uintptr) bool
+	fds   [1]unix.PollFd
+	ready bool
+	err   error
+}
+
+func newGlance(c syscall.Conn) (*glance, error) {
 	rc, err := c.SyscallConn()
 	if err != nil {
-		return true, err
+		return nil, err
 	}
-	var perr error
-	err = rc.Read(func(fd uintptr) bool {
-		var b [1]byte
-		for {
-			_, _, perr = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-			if !errors.Is(perr, unix.EINTR) {
-				return true
-			}
+	g := &glance{rc: rc}
+	g.look = g.poll
+	return g, nil
+}
+
+// poll asks without waiting. It never has the runtime wait either.
+func (g *glance) poll(fd uintptr) bool {
+	g.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	n := 0
+	for {
+		n, g.err = unix.Poll(g.fds[:], 0)
+		if !errors.Is(g.err, unix.EINTR) {
+			break
 		}
-	})
-	switch {
-	case err != nil:
-		return true, err
-	case errors.Is(perr, unix.EAGAIN):
-		return false, nil
 	}
-	return true, perr
+	g.ready = n > 0 // octets, the end of the stream, or an error
+	return true
+}
+
+func (g *glance) readable() (bool, error) {
+	if err := g.rc.Read(g.look); err != nil {
+		return true, err
+	}
+	return g.ready || g.err != nil, g.err
 }

@@ -30,6 +30,15 @@ func (f Family) within(network string) (Family, error) {
 	return 0, net.UnknownNetworkError(network)
 }
 
+// literal returns the address of a host that is written as one, if the family takes it: there
+// is nothing to look up, and nothing to choose from.
+func (f Family) literal(address string) (netip.AddrPort, bool) {
+	a, err := netip.ParseAddrPort(address)
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	unfit := f == FamilyIPv4 && a.Addr().Is6() || f == FamilyIPv6 && a.Addr().Is4()
+	return a, err == nil && !unfit
+}
+
 // resolve returns at least one address of host, in the order to try them in.
 func (d *TCPDialer) resolve(ctx context.Context, family Family, host string) ([]netip.Addr, error) {
 	var found []netip.Addr
@@ -113,15 +122,7 @@ type attempt struct {
 func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, local netip.AddrPort) (net.Conn, []AddressError, error) {
 	if len(addrs) == 1 {
 		a := netip.AddrPortFrom(addrs[0], port)
-		err := ctx.Err()
-		if err != nil { // a refusal may be quicker than the context is seen
-			return nil, []AddressError{{a, err}}, err
-		}
-		nc, err := d.dialAddress(ctx, a, local, d.AddressTimeout)
-		if err != nil {
-			return nil, []AddressError{{a, err}}, err
-		}
-		return nc, nil, nil
+		return d.only(ctx, a, a.String(), local)
 	}
 	timeout := d.AddressTimeout
 	if timeout == 0 {
@@ -135,7 +136,7 @@ func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, l
 		a := netip.AddrPortFrom(addrs[next], port)
 		next, running = next+1, running+1
 		go func() {
-			nc, err := d.dialAddress(ctx, a, local, timeout)
+			nc, err := d.dialAddress(ctx, a, a.String(), local, timeout)
 			results <- attempt{nc, a, err}
 		}()
 	}
@@ -191,11 +192,25 @@ func (d *TCPDialer) race(ctx context.Context, addrs []netip.Addr, port uint16, l
 	return nil, tried, first
 }
 
-func (d *TCPDialer) dialAddress(ctx context.Context, a, local netip.AddrPort, timeout time.Duration) (net.Conn, error) {
+// only is race where there is a single address, written as text.
+func (d *TCPDialer) only(ctx context.Context, a netip.AddrPort, text string, local netip.AddrPort) (net.Conn, []AddressError, error) {
+	err := ctx.Err()
+	if err != nil { // a refusal may be quicker than the context is seen
+		return nil, []AddressError{{a, err}}, err
+	}
+	nc, err := d.dialAddress(ctx, a, text, local, d.AddressTimeout)
+	if err != nil {
+		return nil, []AddressError{{a, err}}, err
+	}
+	return nc, nil, nil
+}
+
+func (d *TCPDialer) dialAddress(ctx context.Context, a netip.AddrPort, text string, local netip.AddrPort, timeout time.Duration) (net.Conn, error) {
 	nd := net.Dialer{
 		ControlContext: d.Control,
 		KeepAlive:      -1, // Apply sets it
 		Timeout:        max(timeout, 0),
+		FallbackDelay:  -1, // there is one address
 	}
 	if !local.Addr().IsValid() && local.Port() != 0 {
 		any := netip.IPv6Unspecified()
@@ -209,7 +224,7 @@ func (d *TCPDialer) dialAddress(ctx context.Context, a, local netip.AddrPort, ti
 	if local.IsValid() {
 		nc, err = nd.DialTCP(ctx, "tcp", local, a)
 	} else { // DialTCP would bind all the same
-		nc, err = nd.DialContext(ctx, "tcp", a.String())
+		nc, err = nd.DialContext(ctx, "tcp", text)
 	}
 	if err == nil {
 		return nc, nil
