@@ -32,6 +32,7 @@ type Conn struct {
 	gentle     bool     // a context that is done while nothing is written ends the call, not the session
 	readArmed  deadline // of nc, as far as is known
 	writeArmed deadline
+	until      time.Duration // when all has to be over; 0: nobody says
 	call       calling
 }
 
@@ -68,7 +69,7 @@ func Dial(ctx context.Context, e *Endpoint) (*Conn, error) {
 	c := &Conn{}
 	err := c.init(e)
 	if err == nil {
-		err = c.open(ctx)
+		err = c.open(ctx, nil)
 	}
 	if err != nil {
 		return nil, err
@@ -96,20 +97,24 @@ func (c *Conn) init(e *Endpoint) error {
 	return nil
 }
 
-func (c *Conn) open(ctx context.Context) error {
+// open makes the connection, see within for what is used again, and opens the session.
+func (c *Conn) open(ctx context.Context, used *sync.Pool) error {
 	s := &c.session
 	timeout := c.endpoint.ConnectTimeout
 	if timeout <= 0 {
 		timeout = defaultConnect
 	}
 	s.Dialing()
-	dialing, cancel := context.WithTimeout(ctx, timeout)
-	c.reach(nil, cancel)
+	dialing, hangUp, done := within(ctx, timeout, used)
+	c.reach(nil, hangUp)
+	c.heed(ctx)
 	nc, err := c.endpoint.connect(dialing)
 	expired := dialing.Err() != nil || timedOut(err)
 	c.reach(nc, nil)
-	cancel()
+	c.rested()
+	done()
 	if err != nil {
+		c.unheed()
 		cause := c.stopped(ctx)
 		switch {
 		case cause != nil:
@@ -175,6 +180,15 @@ func (c *Conn) Quit(ctx context.Context) error {
 	c.finish()
 	return ctxError(ctx, err)
 }
+
+// leave is Quit with little patience: nothing depends on the answer.
+func (c *Conn) leave(ctx context.Context) {
+	c.until = clock() + farewell
+	c.Quit(ctx)
+}
+
+// farewell is how long the answer to QUIT may take then.
+const farewell = 10 * time.Second
 
 func ctxError(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
@@ -389,17 +403,17 @@ func (c *Conn) lost(ctx context.Context, err error) {
 func (c *Conn) patience(cmd fsm.Command) time.Duration {
 	if c.endpoint.Patience != nil {
 		if p := c.endpoint.Patience(cmd); p > 0 {
-			return p
+			return c.left(p)
 		}
 	}
-	return cmd.Patience()
+	return c.left(cmd.Patience())
 }
 
 func (c *Conn) blockTimeout() time.Duration {
 	if c.endpoint.BlockTimeout > 0 {
-		return c.endpoint.BlockTimeout
+		return c.left(c.endpoint.BlockTimeout)
 	}
-	return defaultBlock
+	return c.left(defaultBlock)
 }
 
 // isEOF reports whether err is the end of the stream.

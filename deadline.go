@@ -46,5 +46,13 @@ func (c *Conn) armWrite(d time.Duration) {
 	}
 }
 
+// left is how much of d is left until all has to be over.
+func (c *Conn) left(d time.Duration) time.Duration {
+	if c.until != 0 {
+		return min(d, c.until-clock())
+	}
+	return d
+}
+
 // unarmed says that the deadlines are not known any more.
 func (c *Conn) unarmed() { c.readArmed, c.writeArmed = deadline{}, deadline{} }

@@ -162,6 +162,12 @@ func (e *Endpoint) connect(ctx context.Context) (transport.Conn, error) {
 	return conn, nil
 }
 
+// toItself reports whether connect shows its context to nobody but package net.
+func (e *Endpoint) toItself() bool {
+	d, ok := e.Dialer.(*transport.TCPDialer)
+	return e.TLS != TLSImplicit && (e.Dialer == nil || ok && d.Resolver == nil && d.Control == nil)
+}
+
 // starttls is what the mode means to the session.
 func (e *Endpoint) starttls() session.StartTLS {
 	switch e.TLS {

@@ -39,7 +39,7 @@ func (c *Conn) heed(ctx context.Context) {
 	c.call.mu.Lock()
 	defer c.call.mu.Unlock()
 	if c.call.state.Or(running)&ended != 0 { // by somebody else, before the call
-		c.nc.SetDeadline(longAgo)
+		c.cut()
 	}
 	if done == c.call.heeded {
 		return
@@ -53,9 +53,20 @@ func (c *Conn) heed(ctx context.Context) {
 		c.call.mu.Lock()
 		defer c.call.mu.Unlock()
 		if c.call.heeded == done && c.call.state.CompareAndSwap(running, running|ended) {
-			c.nc.SetDeadline(longAgo)
+			c.cut()
 		}
 	})
+}
+
+// cut ends what is going on: the making of the connection, or what is read and written. The
+// caller holds the lock.
+func (c *Conn) cut() {
+	switch {
+	case c.call.hangUp != nil:
+		c.call.hangUp()
+	case c.nc != nil:
+		c.nc.SetDeadline(longAgo)
+	}
 }
 
 // unheed stops asking the context.
@@ -92,12 +103,8 @@ func (c *Conn) interrupt(cause error) {
 	c.call.mu.Lock()
 	defer c.call.mu.Unlock()
 	c.call.cause = cause
-	was := c.call.state.Or(ended)
-	switch {
-	case c.call.hangUp != nil:
-		c.call.hangUp()
-	case was&running != 0:
-		c.nc.SetDeadline(longAgo)
+	if c.call.state.Or(ended)&running != 0 {
+		c.cut()
 	}
 }
 

@@ -49,6 +49,7 @@ type Sender struct {
 	conns        int            // open, or being opened
 	load         int            // messages that have a lane, or open one
 	dialing      chan struct{}
+	limits       sync.Pool // of errands that are over
 	sweeper      *time.Timer
 	closing      bool
 	drained      chan struct{}   // closed when load is 0; nil: nobody waits for that

@@ -154,9 +154,7 @@ func (s *Sender) farewells(ctx context.Context, conns []*Conn) {
 		slots <- struct{}{}
 		s.leaving.Go(func() {
 			defer func() { <-slots }()
-			quit, cancel := context.WithTimeout(ctx, farewell)
-			defer cancel()
-			c.Quit(quit)
+			c.leave(ctx)
 		})
 	}
 	s.leaving.Wait()

@@ -290,16 +290,9 @@ func (s *Sender) worn(l *lane, now time.Duration) bool {
 func (s *Sender) retire(l *lane) {
 	conn := l.conn
 	s.remove(l)
-	base := s.patient
-	s.leaving.Go(func() {
-		ctx, cancel := context.WithTimeout(base, farewell)
-		defer cancel()
-		conn.Quit(ctx)
-	})
+	patient := s.patient
+	s.leaving.Go(func() { conn.leave(patient) })
 }
-
-// farewell is how long the answer to QUIT may take: nothing depends on it.
-const farewell = 10 * time.Second
 
 // remove takes a lane out of its destination; a connection fewer is open.
 func (s *Sender) remove(l *lane) {

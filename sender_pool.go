@@ -359,7 +359,10 @@ func (s *Sender) dial(ctx context.Context, l *lane, e *Endpoint) (*Conn, error) 
 	if closing {
 		return nil, errClosed
 	}
-	return c, c.open(ctx)
+	if e.toItself() {
+		return c, c.open(ctx, &s.limits)
+	}
+	return c, c.open(ctx, nil)
 }
 
 // pace waits until Rate allows another message. The caller holds the lock, which is let

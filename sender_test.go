@@ -607,24 +607,30 @@ func canned(t testing.TB, extensions string, turns []canning) net.Listener {
 	t.Cleanup(func() { l.Close(); <-done })
 	go func() {
 		defer close(done)
-		nc, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer nc.Close()
-		io.WriteString(nc, "220 mx.example\r\n")
 		buf := make([]byte, 64<<10)
-		nc.Read(buf)
-		io.WriteString(nc, "250-mx.example\r\n"+extensions)
-		for {
-			for _, turn := range turns {
-				if _, err := io.ReadFull(nc, buf[:turn.octets]); err != nil || bytes.HasPrefix(buf, []byte("QUIT")) {
-					return
-				}
-				if _, err := nc.Write(turn.reply); err != nil {
-					return
+		greeting, ehlo := []byte("220 mx.example\r\n"), []byte("250-mx.example\r\n"+extensions)
+		serve := func(nc net.Conn) {
+			defer nc.Close()
+			nc.Write(greeting)
+			nc.Read(buf)
+			nc.Write(ehlo)
+			for {
+				for _, turn := range turns {
+					if _, err := io.ReadFull(nc, buf[:turn.octets]); err != nil || bytes.HasPrefix(buf, []byte("QUIT")) {
+						return
+					}
+					if _, err := nc.Write(turn.reply); err != nil {
+						return
+					}
 				}
 			}
+		}
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(nc)
 		}
 	}()
 	return l
@@ -693,6 +699,50 @@ func TestSenderDoesNotAllocate(t *testing.T) {
 			l.Close()
 			s.Close(ctx)
 		}
+	}
+}
+
+// A session of one message costs few allocations beyond those of the connection that package
+// net makes.
+func TestSenderSessionAllocates(t *testing.T) {
+	if stride > 1 {
+		t.Skip("the race detector allocates")
+	}
+	content := "Subject: x\r\n\r\nhi\r\n"
+	octets := len(fmt.Sprintf("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nBDAT %d LAST\r\n%sQUIT\r\n", len(content), content))
+	replies := []byte("250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.0.0 ok\r\n221 2.0.0 bye\r\n")
+	l := canned(t, "250-PIPELINING\r\n250 CHUNKING\r\n", []canning{{octets, replies}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+
+	buf := make([]byte, 4<<10)
+	bare := func() {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.Read(buf)
+		nc.Write(buf[:len("EHLO localhost\r\n")])
+		nc.Read(buf)
+		nc.Write(buf[:octets])
+		if _, err := io.ReadFull(nc, buf[:len(replies)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &parley.Sender{MaxMessages: 1}
+	defer s.Close(ctx)
+	m := bulk(t, &parley.Endpoint{Address: l.Addr().String()}, content)
+	whole := func() {
+		if o, err := s.Send(ctx, m); o != parley.OutcomeAccepted {
+			t.Fatal(o, err)
+		}
+	}
+	const most = 9
+	least, is := testing.AllocsPerRun(200, bare), testing.AllocsPerRun(200, whole)
+	t.Logf("a connection alone %v, with a session on it %v", least, is)
+	if is > least+most {
+		t.Errorf("a session of one message costs %v allocations beyond the %v of its connection; %d are allowed", is-least, least, most)
 	}
 }
 
