@@ -17,3 +17,6 @@ var Seeded = seeded
 
 // SocketOf returns the socket of an open session.
 func SocketOf(s *SMTP) net.Conn { return transport.Unwrap(s.state.conn.nc) }
+
+// Within is the context of the making of a connection.
+var Within = within

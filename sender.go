@@ -51,6 +51,7 @@ type Sender struct {
 	dialing      chan struct{}
 	limits       sync.Pool // of errands that are over
 	sweeper      *time.Timer
+	sweeping     bool // it runs
 	closing      bool
 	drained      chan struct{}   // closed when load is 0; nil: nobody waits for that
 	leaving      sync.WaitGroup  // connections on which QUIT was said

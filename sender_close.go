@@ -13,8 +13,18 @@ const forgetAfter = time.Hour
 
 // watch has somebody look after what idles. The caller holds the lock.
 func (s *Sender) watch() {
+	if !s.sweeping {
+		s.sweepIn(tick)
+	}
+}
+
+// sweepIn has the next look after d. The caller holds the lock.
+func (s *Sender) sweepIn(d time.Duration) {
+	s.sweeping = true
 	if s.sweeper == nil {
-		s.sweeper = time.AfterFunc(tick, s.sweep)
+		s.sweeper = time.AfterFunc(d, s.sweep)
+	} else {
+		s.sweeper.Reset(d)
 	}
 }
 
@@ -57,9 +67,9 @@ func (s *Sender) sweep() {
 		}
 	}
 	s.feed()
-	s.sweeper = nil
+	s.sweeping = false
 	if next >= 0 && !s.closing {
-		s.sweeper = time.AfterFunc(next, s.sweep)
+		s.sweepIn(next)
 	}
 }
 
@@ -116,7 +126,7 @@ func (s *Sender) Close(ctx context.Context) error {
 	}
 	if s.sweeper != nil {
 		s.sweeper.Stop()
-		s.sweeper = nil
+		s.sweeping = false
 	}
 	if s.hurry != nil {
 		defer context.AfterFunc(ctx, s.hurry)()
