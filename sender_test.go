@@ -188,6 +188,58 @@ func TestSenderRenews(t *testing.T) {
 	}
 }
 
+// A server that does not answer QUIT, or answers it octet by octet, is waited for ten seconds,
+// and never longer than the caller of Close does.
+func TestSenderFarewell(t *testing.T) {
+	for _, c := range []struct {
+		answers bool // slowly, and never to the end
+		patient time.Duration
+		want    time.Duration
+	}{
+		{false, time.Minute, 10 * time.Second},
+		{true, time.Minute, 10 * time.Second},
+		{true, 2 * time.Second, 2 * time.Second},
+	} {
+		bubble(t, func(t *testing.T) {
+			var serving sync.WaitGroup
+			dial := dialFunc(func() net.Conn {
+				a, b := mem.Pipe(mem.Options{})
+				serving.Go(func() {
+					buf := make([]byte, 4<<10)
+					io.WriteString(b, "220 mx.example\r\n")
+					b.Read(buf)
+					io.WriteString(b, "250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+					b.Read(buf)
+					io.WriteString(b, "250 ok\r\n250 ok\r\n250 ok\r\n")
+					b.Read(buf) // QUIT
+					for _, err := io.WriteString(b, "221 "); err == nil; _, err = io.WriteString(b, "x") {
+						if !c.answers {
+							b.Read(buf)
+							break
+						}
+						time.Sleep(700 * time.Millisecond)
+					}
+					b.Close()
+				})
+				return a
+			})
+			s := &parley.Sender{}
+			e := &parley.Endpoint{Address: "mx.example:25", Dialer: &dial}
+			if o, err := s.Send(t.Context(), bulk(t, e, "\r\nhi\r\n")); o != parley.OutcomeAccepted {
+				t.Fatal(o, err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), c.patient)
+			defer cancel()
+			start := time.Now()
+			s.Close(ctx)
+			if took := time.Since(start); took != c.want {
+				t.Errorf("%+v: took %v", c, took)
+			}
+			serving.Wait()
+		})
+	}
+}
+
 // flaky dials through to a listener, each time with other faults.
 type flaky struct {
 	*mem.Listener
