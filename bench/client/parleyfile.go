@@ -10,8 +10,7 @@ import (
 	"github.com/parley-mail/parley/session"
 )
 
-// fileSession is Parley with a content that is in a file, which `parley bench` has no
-// flag for: that one reads it into memory first.
+// fileSession is Parley's Conn, without a Sender around it, and a content that is in a file.
 type fileSession struct {
 	c    *parley.Conn
 	mail parley.Mail

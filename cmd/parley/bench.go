@@ -29,6 +29,7 @@ type benchFlags struct {
 	addr, mode, tls, tlsEngine, ca, bodyFile   string
 	messages, size, rcpts, sessions, inflight  int
 	reconnect, resume, hold, insecure, mapBody bool
+	fromFile                                   bool
 }
 
 func newBench() *cobra.Command {
@@ -58,6 +59,7 @@ The server has to be one that throws messages away, as "parley sink --discard" d
 	fl.IntVar(&f.inflight, "inflight", 1, "messages unanswered on a session; with pipelined at least the envelope of the next goes along")
 	fl.StringVar(&f.bodyFile, "body-file", "", "the message, with CRLF line ends and not dot-stuffed, instead of --size octets")
 	fl.BoolVar(&f.mapBody, "map", false, "map --body-file into memory instead of reading it")
+	fl.BoolVar(&f.fromFile, "from-file", false, "send each message from --body-file, by sendfile where that can be, instead of from memory")
 	fl.BoolVar(&f.reconnect, "reconnect", false, "a session for each message")
 	choice(cmd, fl, &f.tls, "tls", "none", "when TLS begins", "none", "starttls", "implicit")
 	choice(cmd, fl, &f.tlsEngine, "tls-engine", "auto", "which TLS implementation", "auto", "std", "utls")
@@ -159,6 +161,13 @@ func (f *benchFlags) content() (c mail.Content, done func() error, err error) {
 	done = func() error { return nil }
 	if f.bodyFile != "" && f.mapBody {
 		return mail.MapFile(f.bodyFile)
+	}
+	if f.bodyFile != "" && f.fromFile {
+		c, err := mail.FromFile(f.bodyFile)
+		if err == nil {
+			err = c.Scan()
+		}
+		return c, done, err
 	}
 	if f.bodyFile != "" {
 		text, err := os.ReadFile(f.bodyFile)
