@@ -1,6 +1,7 @@
 package parley_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -855,12 +856,10 @@ func TestSenderOwesThousands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &sink.Server{Name: "mx.example", Store: &sink.Memory{}}
-	srv.Hooks.Rcpt = func(string) sink.Reply { return sink.Reply{Code: 250, Text: strings.Repeat("very well ", 45)} }
 	var serving sync.WaitGroup
-	serving.Go(func() { srv.Serve(context.Background(), tight{tcp}) })
+	serving.Go(func() { answerEach(tcp) })
 	defer serving.Wait()
-	defer srv.Close()
+	defer tcp.Close()
 	var to []string
 	for i := range 100 {
 		to = append(to, fmt.Sprintf("user%d@y.example", i))
@@ -871,7 +870,7 @@ func TestSenderOwesThousands(t *testing.T) {
 	s := &parley.Sender{MaxConns: 1}
 	defer s.Close(t.Context())
 	var all []*parley.Message
-	for range 100 {
+	for range 400 {
 		m := &parley.Message{Endpoint: e, Mail: parley.Mail{Envelope: tx.Envelope, Content: message.FromBytes([]byte("x\r\n"))}}
 		if err := s.Submit(t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -885,18 +884,42 @@ func TestSenderOwesThousands(t *testing.T) {
 	}
 }
 
-// tight makes connections whose sockets hold little.
-type tight struct{ net.Listener }
-
 const tightly = 16 << 10
 
-func (l tight) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if c, ok := nc.(*net.TCPConn); ok {
-		c.SetReadBuffer(tightly)
-		c.SetWriteBuffer(tightly)
+// answerEach serves one connection, whose socket holds little. It reads no further before
+// each answer is written, and those to RCPT are long.
+func answerEach(l net.Listener) {
+	nc, err := l.Accept()
+	if err != nil {
+		return
 	}
-	return nc, err
+	defer nc.Close()
+	nc.(*net.TCPConn).SetReadBuffer(tightly)
+	nc.(*net.TCPConn).SetWriteBuffer(tightly)
+	r := bufio.NewReaderSize(nc, 512)
+	answer := "220 mx.example\r\n"
+	for {
+		if _, err := io.WriteString(nc, answer); err != nil {
+			return
+		}
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		answer = "250 ok\r\n"
+		switch line[:4] {
+		case "EHLO":
+			answer = "250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+		case "RCPT":
+			answer = "250 " + strings.Repeat("very well ", 45) + "\r\n"
+		case "BDAT":
+			var n int64
+			fmt.Sscanf(line, "BDAT %d", &n)
+			if _, err := io.CopyN(io.Discard, r, n); err != nil {
+				return
+			}
+		}
+	}
 }
 
 // TLS sessions are resumed from one connection to the next.
