@@ -194,7 +194,7 @@ func (e *Endpoint) link(conn transport.Conn) session.Link {
 	if s.Secure {
 		l.Secure, l.Verified = true, s.Verified
 		l.Version, l.CipherSuite, l.Engine, l.Peer = s.Version, s.CipherSuite, s.Engine, s.PeerCertificates
-		l.Binding = s.ChannelBinding
+		l.Binding = func(kind string) ([]byte, error) { return conn.Security().ChannelBinding(kind) }
 	}
 	return l
 }

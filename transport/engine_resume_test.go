@@ -48,6 +48,19 @@ func TestResumption(t *testing.T) {
 	})
 }
 
+// A cache of a negative capacity keeps nothing, and no ticket is asked for.
+func TestNoResumptionWanted(t *testing.T) {
+	eachRun(t, func(t *testing.T, r run) {
+		cache := transport.SessionCache{Capacity: -1}
+		c, srv := r.config(transport.TLSConfig{Sessions: &cache}), server()
+		for range 2 {
+			if _, s := r.connect(t, c, srv); s.Resumed || cache.Len() != 0 {
+				t.Errorf("resumed %v, %d kept", s.Resumed, cache.Len())
+			}
+		}
+	})
+}
+
 // Invariant: a session is only resumed under the policy under which it was made.
 func TestNoResumptionUnderAnotherPolicy(t *testing.T) {
 	client := issue(t, certs.Options{Client: true})

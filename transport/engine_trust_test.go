@@ -114,15 +114,25 @@ func TestWildcards(t *testing.T) {
 	})
 }
 
-// Extra roots stand beside the others, alone too.
+// Extra roots stand beside the others, alone too, and what is wrong is told whichever of
+// them the chain ends in.
 func TestExtraRoots(t *testing.T) {
-	other := newAuthority()
+	f := newFaulty(t)
+	mine, other := authority(), newAuthority()
 	eachRun(t, func(t *testing.T, r run) {
-		_, s := r.connect(t, r.config(transport.TLSConfig{
-			RootCAs: other.Pool(), ExtraRootCAs: []*x509.Certificate{authority().Certificate()},
-		}), server())
-		if !s.Verified {
-			t.Errorf("%v", s)
+		for _, c := range []transport.TLSConfig{
+			{RootCAs: other.Pool(), ExtraRootCAs: []*x509.Certificate{mine.Certificate()}},
+			{RootCAs: mine.Pool(), ExtraRootCAs: []*x509.Certificate{other.Certificate()}},
+			{ExtraRootCAs: []*x509.Certificate{other.Certificate(), mine.Certificate()}},
+		} {
+			if _, s := r.connect(t, r.config(c), server()); !s.Verified || s.Trust != transport.TrustChain || len(s.VerifiedChains) != 1 {
+				t.Errorf("%v", s)
+			}
+			for want, cert := range map[transport.Reason]tls.Certificate{transport.ReasonExpired: f.expired, transport.ReasonWrongUsage: f.client, transport.ReasonUnknownAuthority: f.otherAuthority} {
+				if e := r.fail(t, r.config(c), server(with(cert))); e.Reason != want {
+					t.Errorf("%v, not %v", e, want)
+				}
+			}
 		}
 		if e := r.fail(t, r.config(transport.TLSConfig{RootCAs: other.Pool()}), server()); e.Reason != transport.ReasonUnknownAuthority {
 			t.Errorf("%v", e)

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"slices"
@@ -21,11 +20,10 @@ type Handshake struct {
 	Versions []uint16 // to offer, oldest first; may have gaps
 	Suites   []uint16 // to offer; nil: the engine's own
 	Wire     *Wire
+	Shelf    *Shelf // nil: no session is to be remembered, or resumed
 
 	peer   Peer
-	known  [][]*x509.Certificate // chains that were verified when the session to resume was made
 	judged bool
-	key    sessionKey
 }
 
 // NewHandshake prepares a handshake of the engine of that name over nc. hello
@@ -45,40 +43,12 @@ func NewHandshake(engine, hello string, nc net.Conn, c *TLSConfig) (*Handshake, 
 	if c.SignatureAlgorithms != nil && len(c.SignatureAlgorithms) == 0 && slices.Contains(versions, tls.VersionTLS13) {
 		return nil, configError("SignatureAlgorithms", "TLS 1.3 needs the extension (RFC 8446 §4.2.3)")
 	}
-	if c.Sessions != nil && c.GetClientCertificate == nil {
-		h.key = newSessionKey(engine, hello, nc, c)
+	// A session carries the client's identity along, so that none is remembered where
+	// that is a matter of a callback.
+	if c.Sessions != nil && c.Sessions.capacity() > 0 && c.GetClientCertificate == nil {
+		h.Shelf = &Shelf{config: c, key: newSessionKey(engine, hello, nc, c)}
 	}
 	return h, nil
-}
-
-// Resumes reports whether sessions are to be remembered. They are not where the
-// client's identity is a matter of a callback, because a session carries it along.
-func (h *Handshake) Resumes() bool { return h.key != sessionKey{} }
-
-// Session returns what Remember kept from an earlier handshake of the same
-// engine with the same endpoint under the same policy.
-func (h *Handshake) Session() (any, bool) {
-	if !h.Resumes() {
-		return nil, false
-	}
-	s, ok := h.Config.Sessions.get(h.key, h.Config.now())
-	h.known = s.chains
-	return s.state, ok
-}
-
-// Remember keeps an engine's session; nil forgets it.
-func (h *Handshake) Remember(state any) {
-	switch {
-	case !h.Resumes():
-	case state == nil:
-		h.Config.Sessions.forget(h.key)
-	default:
-		s := session{state: state, at: h.Config.now()}
-		if h.peer.Problem == nil {
-			s.chains = h.peer.Chains
-		}
-		h.Config.Sessions.put(h.key, s)
-	}
 }
 
 // Verify judges the server's certificates. The engine calls it inside every
@@ -89,13 +59,14 @@ func (h *Handshake) Verify(p Peer) error {
 	err := h.checkAgreed(p.Version, p.CipherSuite)
 	if err == nil {
 		if p.Resumed {
-			p.known = h.known
+			p.known = h.Shelf.trusted()
 		}
 		err = h.Config.Verify(&p)
 	}
 	h.peer = p
+	h.Shelf.trust(p)
 	if err != nil {
-		h.Remember(nil)
+		h.Shelf.Remember(nil)
 	}
 	return err
 }
@@ -127,10 +98,13 @@ func (h *Handshake) checkAgreed(version, suite uint16) error {
 	if !slices.Contains(h.Versions, version) {
 		return &TLSError{Reason: ReasonVersion, Err: fmt.Errorf("server chose %s, allowed are %s", tls.VersionName(version), versionNames(h.Versions))}
 	}
+	if h.Suites == nil {
+		return nil
+	}
 	if bits := SuiteBits(suite); bits < h.Config.MinCipherBits {
 		return &TLSError{Reason: ReasonWeakCipher, Err: fmt.Errorf("server chose %s of %d bits, demanded are %d", tls.CipherSuiteName(suite), bits, h.Config.MinCipherBits)}
 	}
-	if h.Suites != nil && !slices.Contains(h.Suites, suite) {
+	if !slices.Contains(h.Suites, suite) {
 		return &TLSError{Reason: ReasonWeakCipher, Err: fmt.Errorf("server chose %s, which was not offered", tls.CipherSuiteName(suite))}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // signatures: name, time, that the root is still trusted, and the caller's hook.
 // Its zero value is usable: 64 sessions, 10 hours. It is safe for concurrent use.
 type SessionCache struct {
-	Capacity int           // sessions kept; 0: 64
+	Capacity int           // sessions kept; 0: 64; negative: none, so that nothing is resumed
 	Lifetime time.Duration // for which one is used; 0: 10 h
 
 	mu       sync.Mutex
@@ -157,10 +157,10 @@ func (s *SessionCache) Clear() {
 }
 
 func (s *SessionCache) capacity() int {
-	if s.Capacity > 0 {
-		return s.Capacity
+	if s.Capacity == 0 {
+		return 64
 	}
-	return 64
+	return s.Capacity
 }
 
 func (s *SessionCache) lifetime() time.Duration {

@@ -26,10 +26,12 @@ func (Std) Client(ctx context.Context, nc net.Conn, c *TLSConfig) (net.Conn, Sec
 	if err != nil {
 		return nil, Security{}, err
 	}
-	conn := tls.Client(h.Wire, stdConfig(h))
+	hooks := &stdHooks{h: h, shelf: h.Shelf}
+	conn := tls.Client(h.Wire, hooks.config())
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, Security{}, h.Fail(err)
 	}
+	hooks.h = nil // the connection does not keep it
 	s, err := h.Done(SecurityOf(conn.ConnectionState()))
 	if err != nil {
 		return nil, Security{}, err
@@ -37,8 +39,15 @@ func (Std) Client(ctx context.Context, nc net.Conn, c *TLSConfig) (net.Conn, Sec
 	return conn, s, nil
 }
 
-func stdConfig(h *Handshake) *tls.Config {
-	c := h.Config
+// stdHooks is what crypto/tls calls back: to verify while the handshake lasts, and for
+// sessions afterwards too. The key that it makes up for these is not needed.
+type stdHooks struct {
+	h     *Handshake // nil: it is over
+	shelf *Shelf
+}
+
+func (s *stdHooks) config() *tls.Config {
+	h, c := s.h, s.h.Config
 	cfg := &tls.Config{}
 	if c.Base != nil {
 		cfg = c.Base.Clone()
@@ -66,39 +75,38 @@ func stdConfig(h *Handshake) *tls.Config {
 		cfg.Time = c.Time
 	}
 	cfg.ClientSessionCache = nil
-	if h.Resumes() {
-		cfg.ClientSessionCache = stdSessions{h}
+	if s.shelf != nil {
+		cfg.ClientSessionCache = s
 	}
 	// Verification is this package's own, the same for all engines.
 	cfg.InsecureSkipVerify = true
 	cfg.VerifyPeerCertificate = nil
-	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
-		return h.Verify(Peer{
-			Certificates: cs.PeerCertificates,
-			Version:      cs.Version,
-			CipherSuite:  cs.CipherSuite,
-			Resumed:      cs.DidResume,
-			OCSP:         cs.OCSPResponse,
-			SCTs:         cs.SignedCertificateTimestamps,
-		})
-	}
+	cfg.VerifyConnection = s.verify
 	return cfg
 }
 
-// stdSessions is the view of crypto/tls on one key of a SessionCache; the key that
-// crypto/tls makes up is not needed.
-type stdSessions struct{ h *Handshake }
+func (s *stdHooks) verify(cs tls.ConnectionState) error {
+	return s.h.Verify(Peer{
+		Certificates: cs.PeerCertificates,
+		Version:      cs.Version,
+		CipherSuite:  cs.CipherSuite,
+		Resumed:      cs.DidResume,
+		OCSP:         cs.OCSPResponse,
+		SCTs:         cs.SignedCertificateTimestamps,
+	})
+}
 
-func (s stdSessions) Get(string) (*tls.ClientSessionState, bool) {
-	v, _ := s.h.Session()
-	state, ok := v.(*tls.ClientSessionState)
+// Get implements [tls.ClientSessionCache].
+func (s *stdHooks) Get(string) (*tls.ClientSessionState, bool) {
+	state, ok := s.shelf.Session().(*tls.ClientSessionState)
 	return state, ok
 }
 
-func (s stdSessions) Put(_ string, state *tls.ClientSessionState) {
+// Put implements [tls.ClientSessionCache].
+func (s *stdHooks) Put(_ string, state *tls.ClientSessionState) {
 	if state == nil {
-		s.h.Remember(nil)
+		s.shelf.Remember(nil)
 		return
 	}
-	s.h.Remember(state)
+	s.shelf.Remember(state)
 }

@@ -85,6 +85,7 @@ type recordReader struct {
 	msg     []byte // handshake message: its header and what is kept of its body
 	msgLeft int    // octets of it still to come, once the header is there
 	inBody  bool
+	keep    int // octets kept of a body
 }
 
 // feed looks at p. It calls done at the end of each record and message for each
@@ -145,7 +146,7 @@ func (r *recordReader) handshake(p []byte, message func(kind uint8, body []byte)
 			r.inBody = true
 		}
 		n := min(r.msgLeft, len(p))
-		r.msg = append(r.msg, p[:min(n, head+messageOctets-len(r.msg))]...)
+		r.msg = append(r.msg, p[:min(n, head+r.keep-len(r.msg))]...)
 		r.msgLeft, p = r.msgLeft-n, p[n:]
 		if r.msgLeft > 0 {
 			return

@@ -111,25 +111,21 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 	if len(c.SignatureAlgorithms) > 0 && !c.signedAsAllowed(leaf) {
 		problems = append(problems, problem{0, x509.InsecureAlgorithmError(leaf.SignatureAlgorithm)})
 	}
-	roots, err := c.roots()
-	if err != nil {
-		return append(problems, problem{ForgiveUnknownAuthority, err})
+	if slices.Contains(c.ExtraRootCAs, nil) {
+		return append(problems, problem{ForgiveUnknownAuthority, errors.New("ExtraRootCAs: nil certificate")})
 	}
 	opts := x509.VerifyOptions{
-		Roots:         roots,
-		Intermediates: x509.NewCertPool(),
+		Intermediates: pool(p.Certificates[1:]),
 		CurrentTime:   c.now(),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	for _, cert := range p.Certificates[1:] {
-		opts.Intermediates.AddCert(cert)
-	}
-	if chains := stillTrusted(p.known, leaf, opts); len(chains) > 0 {
+	if chains := c.stillTrusted(p.known, leaf, opts); len(chains) > 0 {
 		p.Chains = chains
 		return problems
 	}
+	verify := c.chains
 	for {
-		chains, err := leaf.Verify(opts)
+		chains, err := verify(leaf, opts)
 		if err == nil {
 			if !hasKind(problems, ForgiveUnknownAuthority) {
 				p.Chains = chains
@@ -148,25 +144,22 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 			opts.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 		case ForgiveUnknownAuthority:
 			// Whatever the server sent may stand as a root for the other checks.
-			opts.Roots = x509.NewCertPool()
-			for _, cert := range p.Certificates {
-				opts.Roots.AddCert(cert)
-			}
+			opts.Roots, verify = pool(p.Certificates), (*x509.Certificate).Verify
 		}
 	}
 }
 
 // stillTrusted returns the chains of a leaf, verified before, that are valid now and end
 // in a root that is trusted now. Signatures do not change.
-func stillTrusted(known [][]*x509.Certificate, leaf *x509.Certificate, opts x509.VerifyOptions) (chains [][]*x509.Certificate) {
+func (c *TLSConfig) stillTrusted(known [][]*x509.Certificate, leaf *x509.Certificate, opts x509.VerifyOptions) (chains [][]*x509.Certificate) {
 	for _, chain := range known {
-		outOfTime := func(c *x509.Certificate) bool {
-			return opts.CurrentTime.Before(c.NotBefore) || opts.CurrentTime.After(c.NotAfter)
+		outOfTime := func(cert *x509.Certificate) bool {
+			return opts.CurrentTime.Before(cert.NotBefore) || opts.CurrentTime.After(cert.NotAfter)
 		}
 		if !chain[0].Equal(leaf) || slices.ContainsFunc(chain, outOfTime) {
 			continue
 		}
-		if _, err := chain[len(chain)-1].Verify(opts); err == nil {
+		if _, err := c.chains(chain[len(chain)-1], opts); err == nil {
 			chains = append(chains, chain)
 		}
 	}
@@ -193,24 +186,32 @@ func (c *TLSConfig) signedAsAllowed(leaf *x509.Certificate) bool {
 	return false
 }
 
-// roots returns nil for the system's own verifier.
-func (c *TLSConfig) roots() (*x509.CertPool, error) {
+// chains verifies a certificate up to the roots. The extra ones have a pool of their own,
+// which is made in no time; a copy of the system's with them in it would not be.
+func (c *TLSConfig) chains(cert *x509.Certificate, opts x509.VerifyOptions) ([][]*x509.Certificate, error) {
+	opts.Roots = c.RootCAs // nil: the system's
 	if len(c.ExtraRootCAs) == 0 {
-		return c.RootCAs, nil
+		return cert.Verify(opts)
 	}
-	pool := x509.NewCertPool()
-	if c.RootCAs != nil {
-		pool = c.RootCAs.Clone()
-	} else if system, err := x509.SystemCertPool(); err == nil {
-		pool = system
+	extra := opts
+	extra.Roots = pool(c.ExtraRootCAs)
+	chains, err := cert.Verify(extra)
+	if err == nil {
+		return chains, nil
 	}
-	for _, cert := range c.ExtraRootCAs {
-		if cert == nil {
-			return nil, errors.New("ExtraRootCAs: nil certificate")
-		}
-		pool.AddCert(cert)
+	chains, other := cert.Verify(opts)
+	if _, none := errors.AsType[x509.SystemRootsError](other); none || other != nil && forgivable(err) != ForgiveUnknownAuthority {
+		return nil, err // it says more
 	}
-	return pool, nil
+	return chains, other
+}
+
+func pool(certs []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, cert := range certs {
+		p.AddCert(cert)
+	}
+	return p
 }
 
 func forgivable(err error) Forgive {

@@ -31,7 +31,7 @@ type Wire struct {
 const firstOctets = 128
 
 func newWire(nc net.Conn, log func(TLSRecord)) *Wire {
-	return &Wire{Conn: nc, log: log, in: &recordReader{}, out: &recordReader{}}
+	return &Wire{Conn: nc, log: log, in: &recordReader{keep: messageOctets}, out: &recordReader{}}
 }
 
 // NetConn returns the connection that is watched.

@@ -152,7 +152,7 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 	}
 	e.TLSConfig.Sessions = &transport.SessionCache{}
 	if !f.resume {
-		e.TLSConfig.Sessions.Lifetime = time.Nanosecond // a Sender would resume of itself
+		e.TLSConfig.Sessions.Capacity = -1 // a Sender would resume of itself
 	}
 	return e, nil
 }

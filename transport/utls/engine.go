@@ -69,14 +69,14 @@ func (e Engine) Client(ctx context.Context, nc net.Conn, c *transport.TLSConfig)
 		return fail(err)
 	}
 	cfg := config(h)
-	sessions := &sessions{h: h, resume: hello.resumes(resume)}
-	if h.Resumes() {
+	sessions := &sessions{shelf: h.Shelf, resume: hello.resumes(resume)}
+	if h.Shelf != nil {
 		cfg.ClientSessionCache = sessions
 	}
 	conn := utls.UClient(h.Wire, cfg, hello.id)
 	if err := shake(ctx, conn, hello); err != nil {
 		if resume != nil {
-			h.Remember(nil) // the next attempt does without
+			h.Shelf.Remember(nil) // the next attempt does without
 		}
 		return fail(h.Fail(err))
 	}

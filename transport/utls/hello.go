@@ -122,7 +122,7 @@ func custom(h *transport.Handshake, resume *remembered) (*hello, error) {
 	}
 	if old {
 		e = append(e, &utls.ExtendedMasterSecretExtension{})
-		if h.Resumes() {
+		if h.Shelf != nil {
 			e = append(e, &utls.SessionTicketExtension{})
 		}
 	}
@@ -141,7 +141,7 @@ func custom(h *transport.Handshake, resume *remembered) (*hello, error) {
 			return nil, err
 		}
 		e = append(e, &utls.KeyShareExtension{KeyShares: public}, &utls.PSKKeyExchangeModesExtension{Modes: []byte{utls.PskModeDHE}})
-		if h.Resumes() {
+		if h.Shelf != nil {
 			e = append(e, &utls.UtlsPreSharedKeyExtension{}) // must be the last (RFC 8446 §4.2.11)
 		}
 	} else {

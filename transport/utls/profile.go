@@ -141,7 +141,7 @@ func adapt(h *transport.Handshake, spec *utls.ClientHelloSpec) (*hello, error) {
 	if !alpn && len(c.NextProtos) > 0 {
 		spec.Extensions = slices.Insert(spec.Extensions, 0, utls.TLSExtension(&utls.ALPNExtension{AlpnProtocols: slices.Clone(c.NextProtos)}))
 	}
-	if h.Resumes() && tls13 && !psk {
+	if h.Shelf != nil && tls13 && !psk {
 		spec.Extensions = append(spec.Extensions, &utls.UtlsPreSharedKeyExtension{}) // must be the last
 	}
 	return l, nil

@@ -17,15 +17,14 @@ type remembered struct {
 
 // session returns what is remembered for h, or nil.
 func session(h *transport.Handshake) *remembered {
-	v, _ := h.Session()
-	r, _ := v.(*remembered)
+	r, _ := h.Shelf.Session().(*remembered)
 	return r
 }
 
 // sessions is the library's view of one key of a session cache. Tickets of TLS 1.3
 // come after the handshake, during reads.
 type sessions struct {
-	h      *transport.Handshake
+	shelf  *transport.Shelf
 	resume *remembered // what may be offered now, or nil
 
 	mu    sync.Mutex
@@ -41,12 +40,12 @@ func (s *sessions) Get(string) (*utls.ClientSessionState, bool) {
 
 func (s *sessions) Put(_ string, state *utls.ClientSessionState) {
 	if state == nil {
-		s.h.Remember(nil)
+		s.shelf.Remember(nil)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.h.Remember(&remembered{state, s.group})
+	s.shelf.Remember(&remembered{state, s.group})
 }
 
 // agreed tells the group of the handshake that is done. A ticket of TLS 1.2 has
