@@ -304,8 +304,9 @@ func (c *Conn) forget() {
 	for i := range c.sources[:n] {
 		c.sources[i].clear()
 	}
-	// What is decided goes behind, so that its memory is used again.
-	rotate(c.sources, n)
+	if n < len(c.sources) { // what is decided goes behind, so that its memory is used again
+		rotate(c.sources, n)
+	}
 	c.sources = c.sources[:len(c.sources)-n]
 }
 

@@ -25,11 +25,10 @@ type Decoder struct {
 	anomalies Anomalies
 	begun     bool // a reply has been returned since Reset
 
-	lines    [][]byte
-	reply    Reply
-	enhanced Enhanced // of the reply as it came
-	raw      int      // octets before start that are the last reply, if it may be compared with; or 0
-	err      error
+	lines [][]byte
+	reply Reply
+	raw   int // octets before start that are the last reply, if it may be compared with; or 0
+	err   error
 }
 
 // span is the text of a line, as offsets from Decoder.start: buf may move.
@@ -81,9 +80,14 @@ func (d *Decoder) Feed(p []byte) {
 // The reply and its lines are valid until the next call of Feed, Next, Reset or
 // Release. An error is a [*SyntaxError] and final: every later call returns it.
 func (d *Decoder) Next() (*Reply, error) {
-	if d.same() {
+	if d.Again() || d.ordinary() {
 		return &d.reply, nil
 	}
+	return d.next()
+}
+
+// next is Next without its short ways.
+func (d *Decoder) next() (*Reply, error) {
 	for d.err == nil {
 		text, ok := d.nextLine()
 		if !ok {
@@ -96,9 +100,10 @@ func (d *Decoder) Next() (*Reply, error) {
 	return nil, d.err
 }
 
-// same takes the next reply if it is the last one again, octet for octet, as those to the
-// recipients of a message nearly always are.
-func (d *Decoder) same() bool {
+// Again takes the next reply if it is there and the last one again, octet for octet, as those
+// to the recipients of a message nearly always are: then the reply that Next has returned is
+// that one. Otherwise it takes nothing.
+func (d *Decoder) Again() bool {
 	n := d.raw
 	if n == 0 || d.line != d.start || len(d.buf)-d.start < n || string(d.buf[d.start:d.start+n]) != string(d.buf[d.start-n:d.start]) {
 		return false
@@ -107,7 +112,37 @@ func (d *Decoder) same() bool {
 	d.line, d.scan = d.start, d.start
 	text := d.reply.Lines[0]
 	d.lines[0] = d.buf[d.start-len(crlf)-len(text) : d.start-len(crlf) : d.start-len(crlf)]
-	d.reply.Enhanced = d.enhanced
+	return true
+}
+
+// ordinary takes the next reply if it is one whole line without anything odd about it, as
+// most are: then nothing has to be kept from one call to the next. Everything else is left
+// to the long way, which says what is wrong.
+func (d *Decoder) ordinary() bool {
+	if d.line != d.start || d.err != nil {
+		return false
+	}
+	text := d.buf[d.start:]
+	n := bytes.IndexByte(text, '\n') + 1
+	if n < len("250 \r\n") || n > min(d.lineCap, d.limits.Reply) || text[3] != ' ' {
+		return false
+	}
+	end := n - len("\r\n")
+	code := replyCode(text)
+	if code == 0 || bytes.IndexByte(text[:n], '\r') != end {
+		return false
+	}
+	line := text[4:end:end]
+	e, _ := ParseEnhanced(line)
+	if int(e.Class) != int(text[0]-'0') {
+		e = Enhanced{}
+	}
+	d.lines = append(d.lines[:0], line)
+	r := &d.reply
+	r.Code, r.Enhanced, r.Lines, r.Anomalies = code, e, d.lines, 0
+	d.raw, d.begun = n, true
+	d.start += n
+	d.line, d.scan = d.start, d.start
 	return true
 }
 
@@ -298,7 +333,7 @@ func (d *Decoder) finish() *Reply {
 			}
 		}
 	}
-	r.Lines, d.enhanced = d.lines, r.Enhanced
+	r.Lines = d.lines
 	d.raw = 0
 	if len(d.lines) == 1 && d.anomalies == 0 {
 		d.raw = d.scan - d.start

@@ -35,6 +35,9 @@ func ParseEnhanced(text []byte) (e Enhanced, rest []byte) {
 	if len(text) < 5 || text[1] != '.' || text[0] != '2' && text[0] != '4' && text[0] != '5' {
 		return Enhanced{}, text
 	}
+	if len(text) > 6 && isDigit(text[2]) && text[3] == '.' && isDigit(text[4]) && text[5] == ' ' && !isBlank(text[6]) { // as nearly all are
+		return Enhanced{uint16(text[0] - '0'), uint16(text[2] - '0'), uint16(text[4] - '0')}, text[6:]
+	}
 	subject, i := threeDigits(text, 2)
 	if i < 0 || i == len(text) || text[i] != '.' {
 		return Enhanced{}, text

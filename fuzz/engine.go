@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/parley-mail/parley/auth"
 	"github.com/parley-mail/parley/events"
@@ -23,12 +24,16 @@ type engine struct {
 
 const content = "Subject: hi\r\n\r\n.dot\r\n"
 
-// newEngine returns a session that has been told what to send.
-func newEngine(cfg session.Config, machine fsm.Machine, txs int, streamed bool) *engine {
+// newEngine returns a session that has been told what to send. If it is deaf nobody hears its
+// events, and it may take short ways.
+func newEngine(cfg session.Config, machine fsm.Machine, txs int, streamed, deaf bool) *engine {
 	e := &engine{}
 	bus := &events.Bus{}
 	bus.Subscribe(events.All, func(ev events.Event) { e.events = append(e.events, events.AppendJSON(nil, ev)) })
-	cfg.Machine, cfg.Events = machine, bus
+	cfg.Machine = machine
+	if !deaf {
+		cfg.Events = bus
+	}
 	e.s = session.New(cfg)
 	e.s.Dialing()
 	e.s.Connected(session.Link{})
@@ -140,10 +145,20 @@ func (e *engine) same(o *engine) error {
 	if e.s.State() != o.s.State() || !bytes.Equal(e.sent.Bytes(), o.sent.Bytes()) {
 		return fmt.Errorf("state %v or %v, sent %q or %q", e.s.State(), o.s.State(), e.sent.Bytes(), o.sent.Bytes())
 	}
-	if !bytes.Equal(bytes.Join(e.events, nil), bytes.Join(o.events, nil)) {
+	if len(e.events) > 0 && len(o.events) > 0 && !bytes.Equal(bytes.Join(e.events, nil), bytes.Join(o.events, nil)) {
 		return fmt.Errorf("events\n%s\nor\n%s", bytes.Join(e.events, []byte("\n")), bytes.Join(o.events, []byte("\n")))
 	}
-	return e.sameOutcomes(o)
+	if a, b := e.s.Stats(), o.s.Stats(); a != b {
+		return fmt.Errorf("counted %+v or %+v", a, b)
+	}
+	for i := range e.txs {
+		for k := range e.txs[i].Len() {
+			if a, b := e.txs[i].Outcome(k), o.txs[i].Outcome(k); !reflect.DeepEqual(a, b) {
+				return fmt.Errorf("message %d, recipient %d: %+v or %+v", i, k, a, b)
+			}
+		}
+	}
+	return nil
 }
 
 func (e *engine) sameOutcomes(o *engine) error {

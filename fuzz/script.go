@@ -178,16 +178,19 @@ func Diff(data []byte) error {
 		name     string
 		keywords []string
 		cfg      session.Config
+		deaf     bool
 	}{
-		{"lock-step", nil, session.Config{}},
-		{"pipelined", []string{"PIPELINING"}, session.Config{}},
-		{"overlapping", []string{"PIPELINING"}, session.Config{Overlap: 8}},
-		{"chunked", []string{"CHUNKING"}, session.Config{Data: session.DataBDAT}},
-		{"chunked, pipelined", []string{"PIPELINING", "CHUNKING"}, session.Config{Data: session.DataBDAT}},
-		{"chunked, overlapping", []string{"PIPELINING", "CHUNKING"}, session.Config{Data: session.DataBDAT, Overlap: 8}},
+		{"lock-step", nil, session.Config{}, false},
+		{"pipelined", []string{"PIPELINING"}, session.Config{}, false},
+		{"overlapping", []string{"PIPELINING"}, session.Config{Overlap: 8}, false},
+		{"chunked", []string{"CHUNKING"}, session.Config{Data: session.DataBDAT}, false},
+		{"chunked, pipelined", []string{"PIPELINING", "CHUNKING"}, session.Config{Data: session.DataBDAT}, false},
+		{"chunked, overlapping", []string{"PIPELINING", "CHUNKING"}, session.Config{Data: session.DataBDAT, Overlap: 8}, false},
+		{"chunked, overlapping, and nobody listens", []string{"PIPELINING", "CHUNKING"}, session.Config{Data: session.DataBDAT, Overlap: 8}, true},
+		{"overlapping, and nobody listens", []string{"PIPELINING"}, session.Config{Overlap: 8}, true},
 	} {
 		v := &server{answer: answer, keywords: way.keywords}
-		e := newEngine(way.cfg, &fsm.Compiled{}, txs, false)
+		e := newEngine(way.cfg, &fsm.Compiled{}, txs, false, way.deaf)
 		e.s.Receive([]byte("220 mx.example\r\n"))
 		for range 100 {
 			out := e.flush()

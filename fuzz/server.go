@@ -24,7 +24,7 @@ func Server(turns [][]byte) error {
 		flags := kind<<2&4 | kind<<2&8 | kind<<2&16
 		one := func(machine fsm.Machine, bytewise bool) (*engine, error) {
 			cfg, txs, streamed := config(&plan{[]byte{flags, kind % 3, 2}})
-			e := newEngine(cfg, machine, max(1, txs), streamed)
+			e := newEngine(cfg, machine, max(1, txs), streamed, false)
 			for _, turn := range turns {
 				e.serve()
 				if bytewise {

@@ -17,29 +17,39 @@ var replies = []string{
 }
 
 // Session plays octets, calls and ends in any order to a session. It checks that the
-// outcome is never a lie, that nothing is sent when the session is over, and that both
-// machines and another split of the stream see exactly the same.
+// outcome is never a lie, that nothing is sent when the session is over, that both
+// machines and another split of the stream see exactly the same, and that it is the same too
+// when nobody listens.
 func Session(data []byte) error {
-	first, err := run(data, &fsm.Compiled{}, false)
+	first, err := run(data, &fsm.Compiled{}, false, false)
 	if err != nil {
 		return err
 	}
 	looplab := fsm.NewLooplab()
 	defer looplab.Release()
-	second, err := run(data, looplab, true)
+	second, err := run(data, looplab, true, false)
 	if err != nil {
 		return fmt.Errorf("octet by octet, on looplab: %w", err)
 	}
 	if err := first.same(second); err != nil {
 		return fmt.Errorf("whole and compiled, or octet by octet and looplab: %w", err)
 	}
+	for _, bytewise := range []bool{false, true} {
+		deaf, err := run(data, &fsm.Compiled{}, bytewise, true)
+		if err == nil {
+			err = first.same(deaf)
+		}
+		if err != nil {
+			return fmt.Errorf("nobody listens, octet by octet %t: %w", bytewise, err)
+		}
+	}
 	return nil
 }
 
-func run(data []byte, machine fsm.Machine, bytewise bool) (*engine, error) {
+func run(data []byte, machine fsm.Machine, bytewise, deaf bool) (*engine, error) {
 	p := &plan{data}
 	cfg, txs, streamed := config(p)
-	e := newEngine(cfg, machine, txs, streamed)
+	e := newEngine(cfg, machine, txs, streamed, deaf)
 	receive := func(b []byte) {
 		if !bytewise {
 			e.s.Receive(b)

@@ -44,7 +44,10 @@ func (f *flight) push(n, size int) *pending {
 	f.n += n
 	f.octets += size
 	p := f.last()
-	p.n, p.size, p.each = n, size, size/n
+	p.n, p.size, p.each = n, size, size
+	if n > 1 {
+		p.each = size / n
+	}
 	return p
 }
 

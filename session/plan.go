@@ -179,7 +179,7 @@ func (s *Session) beginMail(tx *Transaction) bool {
 		s.decided(tx)
 		return true
 	}
-	if !s.may(tx.Verb, len(buf)-len(s.out.buf)) {
+	if !s.fits(1, len(buf)-len(s.out.buf)) {
 		return false
 	}
 	tx.phase, s.cur = sending, tx

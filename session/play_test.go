@@ -62,13 +62,22 @@ func at(n int) split {
 	}
 }
 
-// run plays a scenario once.
-func (sc *scenario) run(t *testing.T, machine fsm.Machine, cut split) {
+// sight is what can be seen of a session without its events.
+type sight struct {
+	Outcomes []session.Outcome
+	Stats    session.Stats
+}
+
+// run plays a scenario once, or if the session is deaf, with nobody to hear its events.
+func (sc *scenario) run(t *testing.T, machine fsm.Machine, cut split, deaf bool) (seen sight) {
 	t.Helper()
 	rec, bus := &events.Recorder{}, &events.Bus{}
 	bus.Subscribe(events.All, rec.Record)
 	cfg := sc.cfg
-	cfg.Machine, cfg.Events = machine, bus
+	cfg.Machine = machine
+	if !deaf {
+		cfg.Events = bus
+	}
 	s := session.New(cfg)
 	s.Dialing()
 	s.Connected(sc.link)
@@ -138,6 +147,15 @@ func (sc *scenario) run(t *testing.T, machine fsm.Machine, cut split) {
 	if sc.kind == nil && s.Err() != nil && sc.state == fsm.Closed && !errors.Is(s.Err(), session.ErrRefused) || sc.kind != nil && !errors.Is(s.Err(), sc.kind) {
 		t.Errorf("error %v, want %v", s.Err(), sc.kind)
 	}
+	seen.Stats = s.Stats()
+	for _, tx := range txs {
+		for i := range tx.Len() {
+			seen.Outcomes = append(seen.Outcomes, tx.Outcome(i))
+		}
+	}
+	if deaf {
+		return seen
+	}
 	rest := rec.Kinds()
 	for _, k := range sc.events {
 		i := slices.Index(rest, k)
@@ -150,10 +168,11 @@ func (sc *scenario) run(t *testing.T, machine fsm.Machine, cut split) {
 	if sc.check != nil {
 		sc.check(t, s, rec.Events())
 	}
+	return seen
 }
 
 // play runs a scenario on both machines, whole, octet by octet, and in all two-way
-// splits.
+// splits, and once more with nobody who hears it.
 func (sc *scenario) play(t *testing.T) {
 	t.Run(sc.name, func(t *testing.T) {
 		longest := 0
@@ -161,13 +180,16 @@ func (sc *scenario) play(t *testing.T) {
 			longest = max(longest, len(turn.text))
 		}
 		for _, cut := range []split{whole, bytewise} {
-			sc.run(t, &fsm.Compiled{}, cut)
+			heard := sc.run(t, &fsm.Compiled{}, cut, false)
+			if diff := cmp.Diff(heard, sc.run(t, &fsm.Compiled{}, cut, true)); diff != "" {
+				t.Errorf("seen, if somebody listens (-) and if nobody does (+):\n%s", diff)
+			}
 			looplab := fsm.NewLooplab()
-			sc.run(t, looplab, cut)
+			sc.run(t, looplab, cut, false)
 			looplab.Release()
 		}
 		for n := 1; n < longest; n++ {
-			sc.run(t, &fsm.Compiled{}, at(n))
+			sc.run(t, &fsm.Compiled{}, at(n), false)
 		}
 	})
 }

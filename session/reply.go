@@ -19,14 +19,16 @@ func (s *Session) reply(r *codec.Reply) {
 		return
 	}
 	head := s.flight.head()
-	if withoutCode(head.cmd) && r.Code/100 == 2 {
-		r.Enhanced = codec.Enhanced{}
+	if withoutCode(head.cmd) && r.Code/100 == 2 && !r.Enhanced.IsZero() {
+		c := *r
+		c.Enhanced = codec.Enhanced{}
+		r, s.fresh = &c, &c
 	}
 	if head.end > s.out.given {
 		s.unsolicited(r)
 		return
 	}
-	if s.welcomed(head, r) {
+	if s.hoped(head, r) {
 		return
 	}
 	cmd := s.commandOf(head)
@@ -43,12 +45,10 @@ func (s *Session) reply(r *codec.Reply) {
 		s.violate(codec.LateGreeting, "this is no answer to "+cmd.String(), r)
 		return
 	}
-	input := fsm.On(cmd, class)
-	if _, legal := s.cfg.Table.Next(s.state, input); !legal {
+	if !s.fire(fsm.On(cmd, class)) {
 		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
 		return
 	}
-	s.fire(input)
 	tx, req, rcpt := head.tx, head.req, head.rcpt
 	if !isPart(cmd) {
 		s.flight.pop()
@@ -75,22 +75,58 @@ func (s *Session) reply(r *codec.Reply) {
 	}
 }
 
-// welcomed takes what nearly every reply is, a 250 to one RCPT of many, by the short way:
-// it moves nothing, ends nothing, and nobody listens.
-func (s *Session) welcomed(head *pending, r *codec.Reply) bool {
-	if head.cmd != fsm.Rcpt || head.n == 1 || r.Code != 250 || r.Anomalies != 0 || s.trace != nil {
+// hoped takes what nearly every reply is, the one that a mail transaction hopes for, by the
+// short way: there is nothing odd about it, and nobody listens.
+func (s *Session) hoped(head *pending, r *codec.Reply) bool {
+	cmd := head.cmd
+	if r.Code != hopes[cmd] || !s.brief || r.Anomalies != 0 || head.req != nil || !s.fire(fsm.On(cmd, cmd.Expect())) {
 		return false
 	}
-	input := fsm.On(fsm.Rcpt, fsm.Positive)
-	if to, legal := s.cfg.Table.Next(s.state, input); !legal || to != s.state {
-		return false
+	if cmd == fsm.Rcpt {
+		s.welcomed(head, r)
+		return true
 	}
-	tx, rcpt := head.tx, head.rcpt
-	s.fire(input)
+	tx := head.tx
 	s.flight.pop()
+	if tx == nil {
+		return true
+	}
 	tx.owed--
-	s.recipientAnswered(tx, rcpt, true, r)
+	if cmd.EndsContent() {
+		s.contentAnswered(tx, cmd, true, r)
+	}
+	if tx.over(s.state) {
+		s.finish(tx)
+	}
 	return true
+}
+
+// welcomed takes a 250 to RCPT, for which the machine has moved already, and as many more
+// of the same as have come.
+func (s *Session) welcomed(head *pending, r *codec.Reply) {
+	tx := head.tx
+	for {
+		rcpt := head.rcpt
+		s.flight.pop()
+		tx.owed--
+		s.recipientAnswered(tx, rcpt, true, r)
+		if head.n == 0 || !s.dec.Again() {
+			break
+		}
+		s.stats.Replies++
+		if !s.fire(fsm.On(fsm.Rcpt, fsm.Positive)) {
+			s.violate(codec.NoAnomaly, "this is no answer to "+fsm.Rcpt.String(), r)
+			return
+		}
+	}
+	if tx.over(s.state) {
+		s.finish(tx)
+	}
+}
+
+// hopes are the codes that a mail transaction hopes for.
+var hopes = [fsm.Quit + 1]int{
+	fsm.Mail: 250, fsm.Rcpt: 250, fsm.Data: 354, fsm.EndOfData: 250, fsm.Bdat: 250, fsm.BdatLast: 250, fsm.Rset: 250,
 }
 
 // withoutCode reports whether what looks like an enhanced code in a 2yz to cmd is text:

@@ -41,6 +41,7 @@ type Session struct {
 	domains  []string   // of recipients, where the server limits them (RFC 9422 §4.3)
 	reset    bool       // RSET was sent since the last MAIL
 	trace    *trace     // nil: nobody listens
+	brief    bool       // nor is a reply more than it says: neither one of several to a command, nor the last before a stop
 	seq      uint64
 	stats    Stats
 	unturned bool // something was written since the last octets came
@@ -104,6 +105,7 @@ func (s *Session) Init(cfg Config) {
 	if cfg.Events != nil {
 		s.trace = &trace{}
 	}
+	s.brief = s.trace == nil && !cfg.LMTP && cfg.Stop.After == PhaseNone
 }
 
 // Dialing says that a connection is being made.

@@ -26,6 +26,7 @@ var makers = map[string]maker{
 	"mox":            newMox,
 	"parley-file":    newParleyFile,
 	"parley-pool":    newParleyPool,
+	"probe":          newProbe,
 }
 
 // Names are the clients there are.

@@ -42,6 +42,10 @@ and only counts replies. *Plain* is a round trip for each command; *pipelined* i
 write, and the content with the next envelope in another; *chunked* is MAIL, RCPT, BDAT and
 the content in one write; *x8* is up to 8 messages unanswered. The server is a sink in Go that
 keeps nothing and counts turns: how often it answered and then had to wait.
+The **probe** is the blaster with the work added that no client can leave out, and nothing else:
+it looks at addresses, checks and stuffs content, reads each reply, steps through a table with a
+hook, keeps what became of each recipient, and has a deadline. What lies between it and a client
+is that client's own.
 
 Every client runs once a round, in a new order each time; ratios are taken inside a round, and
 what stands here is the median of the rounds. Ratios and processor time are to be trusted;

@@ -81,6 +81,11 @@ var (
 		{client: "blaster-go", mode: load.Chunked},
 		{client: "blaster-go", mode: load.Chunked, inflight: 8},
 	}
+	probes = []variant{
+		{client: "probe", mode: load.Pipelined},
+		{client: "probe", mode: load.Chunked},
+		{client: "probe", mode: load.Chunked, inflight: 8},
+	}
 	ours = []variant{
 		{client: "parley", mode: load.Plain},
 		{client: "parley", mode: load.Pipelined},
@@ -124,11 +129,11 @@ func workloads() []workload {
 	all := []workload{
 		{
 			name: "w1", title: "one session, 4 KiB, one recipient", load: one, place: together,
-			variants: slices.Concat(limitsC, limitsGo, ours, peers, programs),
+			variants: slices.Concat(limitsC, limitsGo, probes, ours, peers, programs),
 		},
 		{
 			name: "w2", title: "one session, 4 KiB, 100 recipients", load: with(func(l *load.Load) { l.Rcpts = 100 }), place: together,
-			variants: slices.Concat(limitsC, limitsGo, ours, peers, programs),
+			variants: slices.Concat(limitsC, limitsGo, probes, ours, peers, programs),
 		},
 		{
 			name: "w3", title: "bodies of 32 MiB", load: with(func(l *load.Load) { l.Size = large }), place: apart,
