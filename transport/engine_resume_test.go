@@ -48,10 +48,10 @@ func TestResumption(t *testing.T) {
 	})
 }
 
-// A cache of a negative capacity keeps nothing, and no ticket is asked for.
+// Where resumption is not wanted no ticket is asked for, and none kept.
 func TestNoResumptionWanted(t *testing.T) {
 	eachRun(t, func(t *testing.T, r run) {
-		cache := transport.SessionCache{Capacity: -1}
+		cache := transport.SessionCache{NoResumption: true}
 		c, srv := r.config(transport.TLSConfig{Sessions: &cache}), server()
 		for range 2 {
 			if _, s := r.connect(t, c, srv); s.Resumed || cache.Len() != 0 {

@@ -300,3 +300,61 @@ func TestConfigErrors(t *testing.T) {
 		}
 	})
 }
+
+// Signatures that were verified are not verified again, as long as the cache remembers it.
+// Everything else is.
+func TestVerifiedBefore(t *testing.T) {
+	f, another := newFaulty(t), issue(t, certs.Options{})
+	eachRun(t, func(t *testing.T, r run) {
+		whole, now := 0, time.Now()
+		pool := x509.NewCertPool()
+		pool.AddCertWithConstraint(authority().Certificate(), func([]*x509.Certificate) error { whole++; return nil })
+		c := r.config(transport.TLSConfig{
+			RootCAs: pool, Endpoint: "mx.example:465", Time: func() time.Time { return now },
+			Sessions: &transport.SessionCache{NoResumption: true, Lifetime: time.Hour},
+		})
+		use := func(what string, want int, change ...func(*tls.Config)) {
+			t.Helper()
+			_, s := r.connect(t, c, server(change...))
+			if s.Resumed || s.Trust != transport.TrustChain || len(s.VerifiedChains) != 1 || len(s.VerifiedChains[0]) != 2 {
+				t.Errorf("%s: %v", what, s)
+			}
+			if whole != want {
+				t.Errorf("%s: verified %d times, want %d", what, whole, want)
+			}
+		}
+		use("first", 1)
+		use("again", 1)
+		use("another certificate", 2, with(another))
+		use("that again", 2, with(another))
+		for want, cert := range map[transport.Reason]tls.Certificate{
+			transport.ReasonExpired: f.expired, transport.ReasonWrongUsage: f.client, transport.ReasonWrongName: f.otherName, transport.ReasonUnknownAuthority: f.otherAuthority,
+		} {
+			if e := r.fail(t, c, server(with(cert))); e.Reason != want {
+				t.Errorf("%v, not %v", e, want)
+			}
+			whole = 0
+			use("after what was refused", 1)
+		}
+		c.Sessions.Clear()
+		use("after Clear", 2)
+		whole = 1
+		now = now.Add(50 * time.Minute)
+		use("later", 1)
+		now = now.Add(20 * time.Minute)
+		use("too late, though it has been used since", 2)
+		now = now.AddDate(0, 0, 2)
+		if e := r.fail(t, c, server()); e.Reason != transport.ReasonExpired {
+			t.Errorf("%v", e)
+		}
+		now, whole = time.Now(), 0
+		use("by the right time", 1)
+		c.RootCAs = newAuthority().Pool()
+		if e := r.fail(t, c, server()); e.Reason != transport.ReasonUnknownAuthority {
+			t.Errorf("%v", e)
+		}
+		c.RootCAs, c.Sessions = pool, nil
+		use("without a cache", 2)
+		use("and again", 3)
+	})
+}

@@ -22,6 +22,8 @@ type Handshake struct {
 	Wire     *Wire
 	Shelf    *Shelf // nil: no session is to be remembered, or resumed
 
+	cache  *SessionCache // nil: what is verified is not remembered either
+	key    sessionKey
 	peer   Peer
 	judged bool
 }
@@ -45,8 +47,11 @@ func NewHandshake(engine, hello string, nc net.Conn, c *TLSConfig) (*Handshake, 
 	}
 	// A session carries the client's identity along, so that none is remembered where
 	// that is a matter of a callback.
-	if c.Sessions != nil && c.Sessions.capacity() > 0 && c.GetClientCertificate == nil {
-		h.Shelf = &Shelf{config: c, key: newSessionKey(engine, hello, nc, c)}
+	if c.Sessions != nil && c.GetClientCertificate == nil {
+		h.cache, h.key = c.Sessions, newSessionKey(engine, hello, nc, c)
+		if !h.cache.NoResumption {
+			h.Shelf = &Shelf{config: c, key: h.key}
+		}
 	}
 	return h, nil
 }
@@ -58,15 +63,18 @@ func (h *Handshake) Verify(p Peer) error {
 	h.judged = true
 	err := h.checkAgreed(p.Version, p.CipherSuite)
 	if err == nil {
-		if p.Resumed {
-			p.known = h.Shelf.trusted()
+		if h.cache != nil {
+			p.known = h.cache.verified(h.key, h.Config.now())
 		}
 		err = h.Config.Verify(&p)
 	}
 	h.peer = p
-	h.Shelf.trust(p)
-	if err != nil {
-		h.Shelf.Remember(nil)
+	switch {
+	case h.cache == nil:
+	case err != nil:
+		h.cache.forget(h.key)
+	case p.Problem == nil && p.known == nil: // what was known does not get younger by being used
+		h.cache.verify(h.key, p.Chains, h.Config.now())
 	}
 	return err
 }

@@ -9,24 +9,29 @@ import (
 	"time"
 )
 
-// SessionCache remembers TLS sessions for resumption. A session is only found
-// again by the same engine for the same endpoint under the same trust policy,
-// offer and client identity; a session made under one set of roots is unknown
-// under another. What is resumed is verified again all the same, but for the
-// signatures: name, time, that the root is still trusted, and the caller's hook.
-// Its zero value is usable: 64 sessions, 10 hours. It is safe for concurrent use.
+// SessionCache remembers TLS sessions for resumption, and the chains of certificates
+// that were verified. Both are only found again by the same engine for the same endpoint
+// under the same trust policy, offer and client identity: what was made under one set of
+// roots is unknown under another. What is known is verified again all the same, but for
+// the signatures: that the server shows the same certificate and has its key, name, time,
+// that the root is still trusted, and the caller's hook. Its zero value is usable: 64 of
+// each, 10 hours. It is safe for concurrent use.
 type SessionCache struct {
-	Capacity int           // sessions kept; 0: 64; negative: none, so that nothing is resumed
-	Lifetime time.Duration // for which one is used; 0: 10 h
+	Capacity     int           // sessions kept, and chains; 0: 64
+	Lifetime     time.Duration // for which one is used; 0: 10 h
+	NoResumption bool          // no session is asked for or kept; chains are
 
 	mu       sync.Mutex
-	sessions map[sessionKey]session
+	sessions ageing[any]
+	chains   ageing[[][]*x509.Certificate] // that led to trust when nothing was wrong
 }
 
-type session struct {
-	state  any
-	chains [][]*x509.Certificate // that led to trust, if nothing was wrong
-	at     time.Time
+// ageing are values that are forgotten when they are old, or when there are too many.
+type ageing[V any] map[sessionKey]aged[V]
+
+type aged[V any] struct {
+	value V
+	since time.Time
 }
 
 // sessionKey is comparable. The pool of roots is known by identity, and keeping
@@ -98,48 +103,64 @@ func numbers[T ~uint16](list []T) []uint16 {
 	return out
 }
 
-func (s *SessionCache) get(k sessionKey, now time.Time) (session, bool) {
+func (a *ageing[V]) get(k sessionKey, now time.Time, lifetime time.Duration) (value V) {
+	e, ok := (*a)[k]
+	if age := now.Sub(e.since); ok && (age < 0 || age >= lifetime) {
+		delete(*a, k)
+		return value
+	}
+	return e.value
+}
+
+// put makes room by dropping the oldest.
+func (a *ageing[V]) put(k sessionKey, value V, now time.Time, capacity int) {
+	if *a == nil {
+		*a = ageing[V]{}
+	}
+	if _, ok := (*a)[k]; !ok && len(*a) >= capacity {
+		oldest, first := k, true
+		for k, e := range *a {
+			if first || e.since.Before((*a)[oldest].since) {
+				oldest, first = k, false
+			}
+		}
+		delete(*a, oldest)
+	}
+	(*a)[k] = aged[V]{value, now}
+}
+
+// session returns that of an engine, or nil.
+func (s *SessionCache) session(k sessionKey, now time.Time) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.sessions[k]
-	if !ok {
-		return session{}, false
-	}
-	if age := now.Sub(e.at); age < 0 || age >= s.lifetime() {
-		delete(s.sessions, k)
-		return session{}, false
-	}
-	return e, true
+	return s.sessions.get(k, now, s.lifetime())
+}
+
+func (s *SessionCache) keep(k sessionKey, state any, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions.put(k, state, now, s.capacity())
+}
+
+// verified returns the chains that were verified last, or nil.
+func (s *SessionCache) verified(k sessionKey, now time.Time) [][]*x509.Certificate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chains.get(k, now, s.lifetime())
+}
+
+// verify notes chains that have been verified.
+func (s *SessionCache) verify(k sessionKey, chains [][]*x509.Certificate, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chains.put(k, chains, now, s.capacity())
 }
 
 func (s *SessionCache) forget(k sessionKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, k)
-}
-
-func (s *SessionCache) put(k sessionKey, e session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sessions == nil {
-		s.sessions = make(map[sessionKey]session)
-	}
-	if _, ok := s.sessions[k]; !ok && len(s.sessions) >= s.capacity() {
-		s.evict()
-	}
-	s.sessions[k] = e
-}
-
-// evict drops the oldest session.
-func (s *SessionCache) evict() {
-	var oldest sessionKey
-	first := true
-	for k, e := range s.sessions {
-		if first || e.at.Before(s.sessions[oldest].at) {
-			oldest, first = k, false
-		}
-	}
-	delete(s.sessions, oldest)
+	delete(s.chains, k)
 }
 
 // Len returns the number of sessions kept.
@@ -149,18 +170,19 @@ func (s *SessionCache) Len() int {
 	return len(s.sessions)
 }
 
-// Clear forgets all sessions.
+// Clear forgets everything.
 func (s *SessionCache) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sessions)
+	clear(s.chains)
 }
 
 func (s *SessionCache) capacity() int {
-	if s.Capacity == 0 {
-		return 64
+	if s.Capacity > 0 {
+		return s.Capacity
 	}
-	return s.Capacity
+	return 64
 }
 
 func (s *SessionCache) lifetime() time.Duration {

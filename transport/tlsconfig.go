@@ -89,7 +89,8 @@ type TLSConfig struct {
 	// "firefox"; "": none. The engine knows the names.
 	ClientHello string
 
-	// Sessions remembers sessions for resumption; nil: none are resumed.
+	// Sessions remembers sessions for resumption, and what was verified; nil: none are
+	// resumed, and every signature is verified each time.
 	Sessions *SessionCache
 	// KeyLogWriter receives the secrets of the connection in NSS key log form.
 	// It makes TLS useless; for debugging only.

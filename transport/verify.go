@@ -39,7 +39,8 @@ type Peer struct {
 	OCSP []byte
 	SCTs [][]byte
 
-	known [][]*x509.Certificate // chains whose signatures have been verified before
+	// known are chains whose signatures have been verified before, if one of them serves.
+	known [][]*x509.Certificate
 }
 
 // Verify judges the server's certificates by the policy of c and completes p; the
@@ -123,6 +124,7 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 		p.Chains = chains
 		return problems
 	}
+	p.known = nil
 	verify := c.chains
 	for {
 		chains, err := verify(leaf, opts)

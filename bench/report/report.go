@@ -45,7 +45,8 @@ keeps nothing and counts turns: how often it answered and then had to wait.
 The **probe** is the blaster with the work added that no client can leave out, and nothing else:
 it looks at addresses, checks and stuffs content, reads each reply, steps through a table with a
 hook, keeps what became of each recipient, and has a deadline. What lies between it and a client
-is that client's own.
+is that client's own. In W6 every client verifies the server's certificate; Parley does not verify
+again the signatures of a chain that it has verified before.
 
 Every client runs once a round, in a new order each time; ratios are taken inside a round, and
 what stands here is the median of the rounds. Ratios and processor time are to be trusted;

@@ -150,10 +150,7 @@ func (f *benchFlags) endpoint() (*parley.Endpoint, error) {
 			return nil, err
 		}
 	}
-	e.TLSConfig.Sessions = &transport.SessionCache{}
-	if !f.resume {
-		e.TLSConfig.Sessions.Capacity = -1 // a Sender would resume of itself
-	}
+	e.TLSConfig.Sessions = &transport.SessionCache{NoResumption: !f.resume} // a Sender would resume of itself
 	return e, nil
 }
 
