@@ -11,11 +11,14 @@ import (
 // Session is one SMTP or LMTP client session. It does no I/O, reads no clock, starts
 // no goroutine and is not safe for concurrent use.
 type Session struct {
-	cfg   Config
-	state fsm.State // the machine's
-	ahead fsm.State // where the sender stands; see package comment
-	offer *Offer    // what the server offers
-	link  Link
+	cfg      Config
+	state    fsm.State // the machine's
+	ahead    fsm.State // where the sender stands; see package comment
+	reset    bool      // RSET was sent since the last MAIL
+	unturned bool      // something was written since the last octets came
+	brief    bool      // nobody listens, and no reply is one of several to a command or the last before a stop
+	offer    *Offer    // what the server offers
+	link     Link
 
 	*Memory // what is under way
 
@@ -34,17 +37,14 @@ type Session struct {
 	fresh         *codec.Reply // the last reply, if it is not in last yet: the decoder's
 	err           *Error       // why the session cannot serve; the first wins
 
-	auth     *authState // nil: no exchange is under way
-	mech     string     // the mechanism that was tried last
-	begun    uint64     // transactions given so far
-	mails    int        // transactions whose MAIL was sent
-	domains  []string   // of recipients, where the server limits them (RFC 9422 §4.3)
-	reset    bool       // RSET was sent since the last MAIL
-	trace    *trace     // nil: nobody listens
-	brief    bool       // nor is a reply more than it says: neither one of several to a command, nor the last before a stop
-	seq      uint64
-	stats    Stats
-	unturned bool // something was written since the last octets came
+	auth    *authState // nil: no exchange is under way
+	mech    string     // the mechanism that was tried last
+	begun   uint64     // transactions given so far
+	mails   int        // transactions whose MAIL was sent
+	domains []string   // of recipients, where the server limits them (RFC 9422 §4.3)
+	trace   *trace     // nil: nobody listens
+	seq     uint64
+	stats   Stats
 }
 
 // Stats counts what a session has done.
