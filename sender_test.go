@@ -886,13 +886,21 @@ func TestSenderOwesThousands(t *testing.T) {
 
 const tightly = 16 << 10
 
-// answerEach serves one connection, whose socket holds little. It reads no further before
+// answerEach serves whoever comes, by sockets that hold little. It reads no further before
 // each answer is written, and those to RCPT are long.
 func answerEach(l net.Listener) {
-	nc, err := l.Accept()
-	if err != nil {
-		return
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		all.Go(func() { answerOne(nc) })
 	}
+}
+
+func answerOne(nc net.Conn) {
 	defer nc.Close()
 	nc.(*net.TCPConn).SetReadBuffer(tightly)
 	nc.(*net.TCPConn).SetWriteBuffer(tightly)
