@@ -42,11 +42,11 @@ func (s *Session) reply(r *codec.Reply) {
 		s.closing(head, cmd, r)
 		return
 	case broken:
-		s.violate(codec.LateGreeting, "this is no answer to "+cmd.String(), r)
+		s.noAnswer(codec.LateGreeting, cmd, r)
 		return
 	}
 	if !s.fire(fsm.On(cmd, class)) {
-		s.violate(codec.NoAnomaly, "this is no answer to "+cmd.String(), r)
+		s.noAnswer(codec.NoAnomaly, cmd, r)
 		return
 	}
 	tx, req, rcpt := head.tx, head.req, head.rcpt
@@ -115,7 +115,7 @@ func (s *Session) welcomed(head *pending, r *codec.Reply) {
 		}
 		s.stats.Replies++
 		if !s.fire(fsm.On(fsm.Rcpt, fsm.Positive)) {
-			s.violate(codec.NoAnomaly, "this is no answer to "+fsm.Rcpt.String(), r)
+			s.noAnswer(codec.NoAnomaly, fsm.Rcpt, r)
 			return
 		}
 	}
@@ -464,6 +464,11 @@ func (s *Session) violate(a codec.Anomaly, detail string, r *codec.Reply) {
 	e := s.failure(ErrViolation, detail)
 	e.Anomaly, e.Reply = a, clone(r)
 	s.broken(e)
+}
+
+// noAnswer ends the session over a reply that its command cannot get.
+func (s *Session) noAnswer(a codec.Anomaly, cmd fsm.Command, r *codec.Reply) {
+	s.violate(a, "this is no answer to "+cmd.String(), r)
 }
 
 func (s *Session) broken(e *Error) {
