@@ -51,6 +51,7 @@ type gear struct {
 	sources []source // of the transactions begun, in order
 	block   []byte   // what was read from a source
 	in      []byte   // what was read from nc
+	traffic transport.Exchange
 	vec     net.Buffers
 	rest    net.Buffers
 	aside   [][]byte // what the goroutine beside writes
@@ -368,7 +369,11 @@ func (c *Conn) startTLS(ctx context.Context) {
 func (c *Conn) read(ctx context.Context) {
 	cmd, _ := c.session.Awaited()
 	due := c.armRead(c.patience(cmd))
-	err := c.receive()
+	c.await(ctx, due, c.receive())
+}
+
+// await goes on reading until something comes if a read has ended with err before it was due.
+func (c *Conn) await(ctx context.Context, due time.Duration, err error) {
 	for timedOut(err) && c.early(due) {
 		err = c.receive()
 	}

@@ -35,6 +35,7 @@ type dialogue struct {
 	data session.DataMode
 	ext  sink.Extensions
 	body bool // content comes from a reader
+	over func(transport.Conn) net.Conn
 }
 
 var dialogues = []dialogue{
@@ -47,6 +48,12 @@ var dialogues = []dialogue{
 	{name: "lmtp, chunked", ext: sink.Pipelining | sink.Chunking, lmtp: true, data: session.DataBDAT},
 	{name: "starttls and auth", tls: parley.TLSStartTLS, auth: true},
 	{name: "implicit tls", tls: parley.TLSImplicit, ext: sink.Pipelining},
+	{name: "lock-step, exchanging", ext: sink.EightBitMIME | sink.Size, over: exchanging},
+	{name: "pipelined, exchanging", ext: sink.Pipelining, over: exchanging},
+	{name: "chunked, exchanging", ext: sink.Pipelining | sink.Chunking, data: session.DataBDAT, over: exchanging},
+	{name: "lmtp, exchanging", ext: sink.Pipelining, lmtp: true, over: exchanging},
+	{name: "starttls and auth, exchanging", tls: parley.TLSStartTLS, auth: true, over: exchanging},
+	{name: "pipelined, exchanging, hard of hearing", ext: sink.Pipelining, over: hardOfHearing},
 }
 
 const content = "Subject: hi\r\n\r\n.dot\r\nno end"
@@ -103,6 +110,9 @@ func (d *dialogue) run(t *testing.T, ctx context.Context, plan fault.Plan) (tx *
 	if d.tls != parley.TLSNone {
 		// Above TLS, so that every octet counted is one of the dialogue.
 		e.Dialer = dialFunc(func() net.Conn { return &faultyAbove{transport.New(client), plan} })
+	}
+	if below := e.Dialer.(dialFunc); d.over != nil {
+		e.Dialer = dialFunc(func() net.Conn { return d.over(transport.New(below())) })
 	}
 	if d.auth {
 		e.Credentials = &auth.Credentials{User: "alice", Password: auth.NewSecret("secret")}

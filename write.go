@@ -101,12 +101,47 @@ func (c *Conn) write(ctx context.Context) {
 		c.writeBeside(ctx)
 		return
 	}
+	if len(out) == 1 && c.exchange(ctx, out[0]) {
+		return
+	}
 	n, err := c.writeOut(out)
 	c.session.Wrote(n)
 	if err != nil {
 		c.writeFailed(ctx, err)
 	}
 }
+
+// exchange writes p and reads what is answered, in one, and reports whether it did anything. It
+// does only on a clear socket, and if no answer is on its way.
+func (c *Conn) exchange(ctx context.Context, p []byte) bool {
+	x, ok := c.nc.(transport.Exchanger)
+	if !ok || len(p) > c.takes || c.session.Link().Secure || !c.session.Unasked() {
+		return false
+	}
+	cmd, _ := c.session.Awaited()
+	patience := c.patience(cmd)
+	due := clock() + patience
+	c.armRead(min(patience/2, overlooked))
+	wrote, n, err := x.Exchange(&c.traffic, p, c.in)
+	if wrote == 0 && err == nil {
+		return false
+	}
+	c.session.Wrote(int64(wrote))
+	if n > 0 {
+		c.session.Receive(c.in[:n])
+	}
+	switch {
+	case wrote < len(p) && err != nil:
+		c.writeFailed(ctx, err)
+	default:
+		c.await(ctx, due, err)
+	}
+	return true
+}
+
+// overlooked is how long it may take until a server is noticed that had spoken before it was
+// written to, and does not answer.
+const overlooked = 4 * time.Second
 
 // writeNow writes what goes out without waiting, and reports whether that was anything.
 func (c *Conn) writeNow(out [][]byte) bool {
@@ -144,7 +179,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error) {
 // layer that fails cannot say how much the peer will see: then it is everything.
 func (c *Conn) writeOut(out [][]byte) (total int64, err error) {
 	c.armWrite(c.blockTimeout())
-	secure := c.nc.Security().Secure
+	secure := c.session.Link().Secure
 	several, ok := c.nc.(transport.BuffersWriter)
 	if len(out) == 1 && len(out[0]) <= slice || !ok {
 		for _, p := range out {

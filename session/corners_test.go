@@ -321,3 +321,35 @@ func TestRepliesAreKeptWithinBounds(t *testing.T) {
 		t.Errorf("%d octets of replies are kept of %d", kept, many*len(long))
 	}
 }
+
+// A driver that does not ask whether an answer is there may do so only where none can be.
+func TestUnasked(t *testing.T) {
+	s := session.New(session.Config{})
+	is := func(want bool, when string) {
+		t.Helper()
+		if got := s.Unasked(); got != want {
+			t.Errorf("%s: %v", when, got)
+		}
+	}
+	is(false, "before a connection")
+	s.Dialing()
+	s.Connected(session.Link{})
+	is(false, "awaiting the greeting, which nobody asks for")
+	s.Receive([]byte("220 mx.example\r\n"))
+	is(true, "EHLO not written")
+	s.Wrote(3)
+	is(true, "EHLO written in part")
+	drain(s)
+	is(false, "EHLO written")
+	s.Receive([]byte("250-mx.example\r\n250 PIPELINING\r\n"))
+	is(false, "nothing awaited")
+	if err := s.Begin(mail(t, "\r\n", "a@x.example", "b@y.example")); err != nil {
+		t.Fatal(err)
+	}
+	is(true, "the envelope not written")
+	s.Wrote(int64(len("MAIL FROM:<a@x.example>\r\n")))
+	is(false, "MAIL written, RCPT and DATA not")
+	drain(s)
+	s.Receive([]byte("250 ok\r\n250 ok\r\n354 go\r\n"))
+	is(true, "the content not written")
+}

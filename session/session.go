@@ -346,6 +346,10 @@ func (s *Session) Awaited() (fsm.Command, bool) {
 	return s.flight.head().cmd, true
 }
 
+// Unasked reports whether an answer is awaited, and nothing was written yet that has one:
+// none can be on its way.
+func (s *Session) Unasked() bool { return !s.flight.empty() && s.flight.head().end > s.out.wrote }
+
 // State returns what the server has acknowledged.
 func (s *Session) State() fsm.State { return s.state }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -85,9 +86,10 @@ type link struct {
 	raw net.Conn
 	tls atomic.Pointer[layer]
 
-	now    *nowWriter // nil: there was no need
-	glance *glance    // nil: nobody has asked whether a socket is readable
-	peeked bool       // Readable had to take an octet out of the TLS layer
+	rc     syscall.RawConn // nil: there was no need
+	now    *nowWriter      // nil: there was no need
+	glance *glance         // nil: nobody has asked whether a socket is readable
+	peeked bool            // Readable had to take an octet out of the TLS layer
 	peek   byte
 }
 

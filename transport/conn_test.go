@@ -223,14 +223,17 @@ func wait(t *testing.T, for_ func() bool) {
 }
 
 // sockets returns the two ends of a TCP connection.
-func sockets(t *testing.T) (client, server net.Conn) {
+func sockets(t *testing.T) (client, server net.Conn) { return ends(t, "tcp", "127.0.0.1:0") }
+
+// ends returns the two ends of a connection by way of an address.
+func ends(t *testing.T, network, address string) (client, server net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+	if client, err = net.Dial(network, l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	if server, err = l.Accept(); err != nil {

@@ -1,9 +1,6 @@
 package transport
 
-import (
-	"errors"
-	"syscall"
-)
+import "errors"
 
 // NowWriter is an optional interface of a [Conn]: it writes what can be written without
 // waiting for the peer, and says how much that is; the rest is the caller's to write again.
@@ -14,16 +11,12 @@ type NowWriter interface {
 
 // WriteNow is for a clear socket.
 func (l *link) WriteNow(p []byte) (int, error) {
-	c, ok := l.raw.(syscall.Conn)
-	if !ok || l.tls.Load() != nil {
+	rc := l.socket()
+	if rc == nil {
 		return 0, errors.ErrUnsupported
 	}
 	if l.now == nil {
-		w, err := newNowWriter(c)
-		if err != nil {
-			return 0, err
-		}
-		l.now = w
+		l.now = newNowWriter(rc)
 	}
 	return l.now.write(p)
 }

@@ -9,6 +9,6 @@ import (
 
 type nowWriter struct{}
 
-func newNowWriter(syscall.Conn) (*nowWriter, error) { return nil, errors.ErrUnsupported }
+func newNowWriter(syscall.RawConn) *nowWriter { return nil }
 
 func (*nowWriter) write([]byte) (int, error) { return 0, errors.ErrUnsupported }

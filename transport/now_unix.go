@@ -18,11 +18,7 @@ type nowWriter struct {
 	err error
 }
 
-func newNowWriter(c syscall.Conn) (*nowWriter, error) {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
+func newNowWriter(rc syscall.RawConn) *nowWriter {
 	w := &nowWriter{rc: rc}
 	w.try = func(fd uintptr) bool {
 		for {
@@ -32,7 +28,7 @@ func newNowWriter(c syscall.Conn) (*nowWriter, error) {
 			}
 		}
 	}
-	return w, nil
+	return w
 }
 
 func (w *nowWriter) write(p []byte) (int, error) {

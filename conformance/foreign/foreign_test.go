@@ -3,7 +3,6 @@
 package foreign_test
 
 import (
-	"context"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -71,8 +70,6 @@ func TestFindsBrokenClients(t *testing.T) {
 // hunt plays sessions, some at once, until something is found.
 func hunt(t *testing.T, f *foreign.Fuzzer, sessions int) *foreign.Finding {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	var mu sync.Mutex
 	var found *foreign.Finding
 	var working sync.WaitGroup
@@ -86,7 +83,7 @@ func hunt(t *testing.T, f *foreign.Fuzzer, sessions int) *foreign.Finding {
 				if over {
 					return
 				}
-				x, err := f.Next(ctx)
+				x, err := f.Next(t.Context())
 				if err != nil {
 					t.Error(err)
 					return
