@@ -29,13 +29,21 @@ type client struct {
 	hoard  []string
 }
 
+// patient waits as long as it was told for what comes next, however much comes.
+type patient struct{ net.Conn }
+
+func (p patient) Read(b []byte) (int, error) {
+	p.SetReadDeadline(time.Now().Add(2 * time.Second))
+	return p.Conn.Read(b)
+}
+
 func main() {
 	nc, err := net.Dial("tcp", net.JoinHostPort(os.Args[2], os.Args[3]))
 	if err != nil {
 		leave(75, err)
 	}
-	nc.SetDeadline(time.Now().Add(2 * time.Second))
-	c := &client{fault: os.Args[1], nc: nc, in: bufio.NewReaderSize(nc, 4096)}
+	nc.SetWriteDeadline(time.Now().Add(time.Minute))
+	c := &client{fault: os.Args[1], nc: nc, in: bufio.NewReaderSize(patient{nc}, 64<<10)}
 	c.await(2)
 	c.say("EHLO c.example", 2)
 	c.say("MAIL FROM:<"+os.Getenv("PARLEY_FROM")+">", 2)
