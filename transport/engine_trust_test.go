@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -356,5 +357,42 @@ func TestVerifiedBefore(t *testing.T) {
 		c.RootCAs, c.Sessions = pool, nil
 		use("without a cache", 2)
 		use("and again", 3)
+	})
+}
+
+// Handshakes with one endpoint share what TLS keeps of the configuration, many at once and one
+// after another, and each is still judged by its own.
+func TestEachJudgesItsOwn(t *testing.T) {
+	eachRun(t, func(t *testing.T, r run) {
+		var cache transport.SessionCache
+		srv := server()
+		wrong := errors.New("not this one")
+		var working sync.WaitGroup
+		defer working.Wait()
+		for i := range 6 {
+			working.Go(func() {
+				for range 4 {
+					asked := 0
+					c := r.config(transport.TLSConfig{Sessions: &cache, Endpoint: "mx.example:25"})
+					c.VerifyPeer = func(p transport.Peer) error {
+						asked++
+						if i%2 > 0 {
+							return wrong
+						}
+						return p.Verdict
+					}
+					l := tlstest.Dial(t, srv, r.starttls)
+					s, err := l.StartTLS(t.Context(), c)
+					switch {
+					case asked != 1:
+						t.Errorf("asked %d times", asked)
+					case i%2 > 0 && !errors.Is(err, wrong):
+						t.Errorf("not refused: %v", err)
+					case i%2 == 0 && (err != nil || !s.Verified):
+						t.Errorf("%v, %v", s, err)
+					}
+				}
+			})
+		}
 	})
 }

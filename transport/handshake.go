@@ -82,7 +82,7 @@ func (h *Handshake) Verify(p Peer) error {
 // Done completes the description of a finished handshake. It checks once more
 // that what was agreed had been offered.
 func (h *Handshake) Done(s Security) (Security, error) {
-	h.Wire.finish()
+	seen := h.Wire.finish()
 	if !h.judged {
 		return Security{}, &TLSError{Reason: ReasonInternal, Err: fmt.Errorf("certificate was not verified")}
 	}
@@ -95,7 +95,7 @@ func (h *Handshake) Done(s Security) (Security, error) {
 	s.VerifiedChains = h.peer.Chains
 	s.ServerName = h.Config.ServerName
 	if s.Group == 0 && !s.Resumed || s.Group == 0 && s.Version >= tls.VersionTLS13 {
-		s.Group = h.Wire.group()
+		s.Group = seen.agreed().group
 	}
 	return s, nil
 }
@@ -121,11 +121,11 @@ func (h *Handshake) checkAgreed(version, suite uint16) error {
 // Fail makes the error of a failed handshake. It knows from the octets on the
 // wire what the engine's own error may not tell.
 func (h *Handshake) Fail(err error) error {
-	h.Wire.finish()
-	if first, ok := h.Wire.notTLS(); ok {
+	seen := h.Wire.finish()
+	if first, ok := seen.notTLS(); ok {
 		return &TLSError{Reason: ReasonNotTLS, First: first, Err: err}
 	}
-	if v := h.Wire.version(); v != 0 && !slices.Contains(h.Versions, v) {
+	if v := seen.agreed().version; v != 0 && !slices.Contains(h.Versions, v) {
 		return &TLSError{Reason: ReasonVersion, Err: fmt.Errorf("server chose %s, allowed are %s: %w", tls.VersionName(v), versionNames(h.Versions), err)}
 	}
 	return err

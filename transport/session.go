@@ -25,6 +25,7 @@ type SessionCache struct {
 	mu       sync.Mutex
 	sessions ageing[any]
 	chains   ageing[[][]*x509.Certificate] // that led to trust when nothing was wrong
+	hooks    ageing[[]*stdHooks]           // of handshakes that are over
 }
 
 // ageing are values that are forgotten when they are old, or when there are too many.
@@ -157,6 +158,31 @@ func (s *SessionCache) verify(k sessionKey, chains [][]*x509.Certificate, now ti
 	s.chains.put(k, chains, now, s.capacity())
 }
 
+// take returns hooks that were left, or nil.
+func (s *SessionCache) take(k sessionKey) *stdHooks {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.hooks[k].value
+	if len(left) == 0 {
+		return nil
+	}
+	last := len(left) - 1
+	h := left[last]
+	left[last] = nil
+	s.hooks[k] = aged[[]*stdHooks]{left[:last], s.hooks[k].since}
+	return h
+}
+
+// leave keeps hooks for the next handshake, as many as that have been going on at once.
+func (s *SessionCache) leave(k sessionKey, h *stdHooks) {
+	const most = 64
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if left := s.hooks[k].value; len(left) < most {
+		s.hooks.put(k, append(left, h), time.Time{}, s.capacity())
+	}
+}
+
 func (s *SessionCache) forget(k sessionKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,6 +203,7 @@ func (s *SessionCache) Clear() {
 	defer s.mu.Unlock()
 	clear(s.sessions)
 	clear(s.chains)
+	clear(s.hooks)
 }
 
 func (s *SessionCache) capacity() int {

@@ -26,12 +26,13 @@ func (Std) Client(ctx context.Context, nc net.Conn, c *TLSConfig) (net.Conn, Sec
 	if err != nil {
 		return nil, Security{}, err
 	}
-	hooks := &stdHooks{h: h, shelf: h.Shelf}
-	conn := tls.Client(h.Wire, hooks.config())
-	if err := conn.HandshakeContext(ctx); err != nil {
+	hooks := takeHooks(h)
+	conn := tls.Client(h.Wire, hooks.config)
+	err = conn.HandshakeContext(ctx)
+	hooks.leave(h)
+	if err != nil {
 		return nil, Security{}, h.Fail(err)
 	}
-	hooks.h = nil // the connection does not keep it
 	s, err := h.Done(SecurityOf(conn.ConnectionState()))
 	if err != nil {
 		return nil, Security{}, err
@@ -42,19 +43,50 @@ func (Std) Client(ctx context.Context, nc net.Conn, c *TLSConfig) (net.Conn, Sec
 // stdHooks is what crypto/tls calls back: to verify while the handshake lasts, and for
 // sessions afterwards too. The key that it makes up for these is not needed.
 type stdHooks struct {
-	h     *Handshake // nil: it is over
-	shelf *Shelf
+	h      *Handshake // that goes on; nil: none
+	shelf  *Shelf
+	config *tls.Config
 }
 
-func (s *stdHooks) config() *tls.Config {
-	h, c := s.h, s.h.Config
+// takeHooks returns those of an earlier handshake that would make the same, or makes them. A
+// connection keeps them for as long as it lives, and many may share them: they are needed for
+// themselves during a handshake only.
+func takeHooks(h *Handshake) *stdHooks {
+	var s *stdHooks
+	if h.alike() {
+		s = h.cache.take(h.key)
+	}
+	if s == nil || (s.shelf == nil) != (h.Shelf == nil) {
+		s = &stdHooks{shelf: h.Shelf}
+		s.config = s.newConfig(h)
+	}
+	s.h = h
+	return s
+}
+
+// leave ends the handshake that they were taken for, and leaves them to the next one.
+func (s *stdHooks) leave(h *Handshake) {
+	s.h = nil
+	if h.alike() {
+		h.cache.leave(h.key, s)
+	}
+}
+
+// alike reports whether all that crypto/tls is told of the configuration is in the key.
+func (h *Handshake) alike() bool {
+	c := h.Config
+	return h.cache != nil && c.Base == nil && c.Certificates == nil && c.KeyLogWriter == nil && c.Rand == nil && c.Time == nil
+}
+
+func (s *stdHooks) newConfig(h *Handshake) *tls.Config {
+	c := h.Config
 	cfg := &tls.Config{}
 	if c.Base != nil {
 		cfg = c.Base.Clone()
 	}
 	cfg.ServerName = strings.TrimSuffix(c.ServerName, ".")
 	cfg.MinVersion, cfg.MaxVersion = h.Versions[0], h.Versions[len(h.Versions)-1]
-	cfg.NextProtos = c.NextProtos
+	cfg.NextProtos = slices.Clone(c.NextProtos)
 	cfg.Renegotiation = tls.RenegotiateNever
 	if h.Suites != nil {
 		cfg.CipherSuites = slices.DeleteFunc(slices.Clone(h.Suites), isSuite13)

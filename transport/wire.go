@@ -14,13 +14,16 @@ import (
 // outline of every record. Otherwise it is a pass-through after the handshake.
 type Wire struct {
 	net.Conn
-	idle atomic.Bool // nobody is interested any more
+	watch atomic.Pointer[watch] // nil: nobody is interested any more
+}
 
+// watch is what is kept of what passes.
+type watch struct {
 	mu    sync.Mutex // guards what follows: reads and writes may run side by side
 	log   func(TLSRecord)
-	in    *recordReader // nil: nobody is interested any more
-	out   *recordReader
-	first []byte // what the peer sent first
+	in    *recordReader
+	out   *recordReader // nil: nobody is interested any more
+	first []byte        // what the peer sent first
 	hello serverHello
 
 	guard   int // records without content allowed in a row; 0: not counted
@@ -31,32 +34,77 @@ type Wire struct {
 const firstOctets = 128
 
 func newWire(nc net.Conn, log func(TLSRecord)) *Wire {
-	return &Wire{Conn: nc, log: log, in: &recordReader{keep: messageOctets}, out: &recordReader{}}
+	w := &Wire{Conn: nc}
+	w.watch.Store(&watch{log: log, in: &recordReader{keep: messageOctets}, out: &recordReader{}})
+	return w
 }
 
 // NetConn returns the connection that is watched.
 func (w *Wire) NetConn() net.Conn { return w.Conn }
 
 func (w *Wire) Read(p []byte) (int, error) {
-	if err := w.useless(); err != nil {
-		return 0, err
+	see := w.watch.Load()
+	if see != nil {
+		if err := see.useless(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := w.Conn.Read(p)
-	if n > 0 && !w.idle.Load() {
-		w.watch(p[:n], false)
+	if n > 0 && see != nil {
+		see.pass(p[:n], false)
 	}
 	return n, err
 }
 
 func (w *Wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
-	if n > 0 && !w.idle.Load() {
-		w.watch(p[:n], true)
+	if see := w.watch.Load(); n > 0 && see != nil {
+		see.pass(p[:n], true)
 	}
 	return n, err
 }
 
-func (w *Wire) watch(p []byte, sent bool) {
+// finish ends the watching, and returns what was seen. Its memory is given back, unless there
+// is a log to keep or something to be guarded.
+func (w *Wire) finish() *watch {
+	see := w.watch.Load()
+	see.mu.Lock()
+	defer see.mu.Unlock()
+	switch {
+	case see.log != nil:
+	case see.guard > 0:
+		see.in.msg, see.out = nil, nil
+		if see.hello.version != 0 { // it was TLS
+			see.first = nil
+		}
+	default:
+		w.watch.Store(nil)
+	}
+	return see
+}
+
+// Guard bounds how many records without content the peer may send in a row, for
+// engines that do not bound it themselves. The engine calls it before [Handshake.Done],
+// and [Wire.Advance] before each read of content.
+func (w *Wire) Guard(records int) {
+	if see := w.watch.Load(); see != nil {
+		see.mu.Lock()
+		defer see.mu.Unlock()
+		see.guard = records
+	}
+}
+
+// Advance says that the TLS layer is asked for content again.
+func (w *Wire) Advance() {
+	if see := w.watch.Load(); see != nil {
+		see.mu.Lock()
+		defer see.mu.Unlock()
+		see.records = 0
+	}
+}
+
+// pass looks at what was read or sent.
+func (w *watch) pass(p []byte, sent bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.in
@@ -84,44 +132,9 @@ func (w *Wire) watch(p []byte, sent bool) {
 	})
 }
 
-// finish ends the watching, and gives its memory back, unless there is a log to keep or
-// something to be guarded.
-func (w *Wire) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.log != nil:
-		return
-	case w.guard > 0:
-		w.in.msg, w.out = nil, nil
-	default:
-		w.idle.Store(true)
-		w.in, w.out = nil, nil
-	}
-	if w.hello.version != 0 { // it was TLS
-		w.first = nil
-	}
-}
-
-// Guard bounds how many records without content the peer may send in a row, for
-// engines that do not bound it themselves. The engine calls it before [Handshake.Done],
-// and [Wire.Advance] before each read of content.
-func (w *Wire) Guard(records int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.guard = records
-}
-
-// Advance says that the TLS layer is asked for content again.
-func (w *Wire) Advance() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.records = 0
-}
-
 // useless is called when the TLS layer wants to read on: it has then used up every
 // whole record that came before, and found no content in them.
-func (w *Wire) useless() error {
+func (w *watch) useless() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.guard > 0 && w.records > w.guard {
@@ -131,7 +144,7 @@ func (w *Wire) useless() error {
 }
 
 // notTLS returns what the peer said if that cannot be the beginning of a record.
-func (w *Wire) notTLS() ([]byte, bool) {
+func (w *watch) notTLS() ([]byte, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.first) == 0 {
@@ -142,16 +155,11 @@ func (w *Wire) notTLS() ([]byte, bool) {
 	return w.first, !plausible
 }
 
-func (w *Wire) group() Group {
+// agreed returns what the server's messages in clear told.
+func (w *watch) agreed() serverHello {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.hello.group
-}
-
-func (w *Wire) version() uint16 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.hello.version
+	return w.hello
 }
 
 // serverHello is what the server's messages in clear tell.
