@@ -24,22 +24,17 @@ type Conn struct {
 	endpoint *Endpoint
 	session  session.Session
 	nc       transport.Conn
-	takes    int // octets that nc takes at once, whatever the peer does
 
-	*gear                // nil: the connection idles
-	written chan written // by the goroutine beside; nil: there was none
+	*gear // nil: the connection idles
 
-	gentle     bool     // a context that is done while nothing is written ends the call, not the session
-	readArmed  deadline // of nc, as far as is known
-	writeArmed deadline
-	until      time.Duration // when all has to be over; 0: nobody says
-	call       calling
+	until time.Duration // when all has to be over; 0: nobody says
+	call  calling
 }
 
 const (
 	inSize    = 4 << 10
 	inline    = 32 << 10  // content up to here is read whole before anything of it is written
-	takes     = 64 << 10  // what a socket takes at once, whatever the peer does
+	atOnce    = 64 << 10  // what a socket takes at once, whatever the peer does
 	blockSize = 256 << 10 // what is read from a content source at once, from the second block on
 	slice     = 1 << 20   // what is written under one deadline
 	unread    = 256       // replies that find room on their way, although nobody reads
@@ -58,6 +53,10 @@ type gear struct {
 	owed    int64    // octets of the file that it writes behind
 	file    *os.File
 	taker   io.ReaderFrom
+	written chan written // by it; nil: there was none
+
+	readArmed  deadline // of nc, as far as is known
+	writeArmed deadline
 }
 
 var gears = sync.Pool{New: func() any { return &gear{in: make([]byte, inSize)} }}
@@ -129,7 +128,7 @@ func (c *Conn) open(ctx context.Context, used *sync.Pool) error {
 	}
 	switch transport.Unwrap(nc).(type) {
 	case *net.TCPConn, *net.UnixConn:
-		c.takes = takes
+		c.call.socket = true
 	}
 	c.wake()
 	s.Connected(c.endpoint.link(nc))
@@ -240,7 +239,7 @@ func (c *Conn) run(ctx context.Context, goal func() bool) error {
 	c.wake()
 	s := &c.session
 	for !goal() {
-		if c.gentle && ctx.Err() != nil {
+		if c.call.gentle && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		w := s.Wants()
@@ -329,6 +328,8 @@ func (c *Conn) Idle() {
 	if len(g.block) > inline {
 		g.block = nil
 	}
+	c.unarmed()
+	g.written = nil // a channel made inside a synctest bubble must not leave it
 	c.gear = nil
 	gears.Put(g)
 }
@@ -377,7 +378,7 @@ func (c *Conn) await(ctx context.Context, due time.Duration, err error) {
 	for timedOut(err) && c.early(due) {
 		err = c.receive()
 	}
-	if err == nil || c.gentle && ctx.Err() != nil && timedOut(err) {
+	if err == nil || c.call.gentle && ctx.Err() != nil && timedOut(err) {
 		return
 	}
 	c.lost(ctx, err)
@@ -420,6 +421,14 @@ func (c *Conn) blockTimeout() time.Duration {
 		return c.left(c.endpoint.BlockTimeout)
 	}
 	return c.left(defaultBlock)
+}
+
+// takes is how many octets nc takes at once, whatever the peer does.
+func (c *Conn) takes() int {
+	if c.call.socket {
+		return atOnce
+	}
+	return 0
 }
 
 // isEOF reports whether err is the end of the stream.

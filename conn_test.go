@@ -125,3 +125,11 @@ func transaction(t testing.TB, from string, to ...string) *session.Transaction {
 	}
 	return &session.Transaction{Envelope: env}
 }
+
+// What is larger than 512 octets and has pointers is given a header by the runtime, and falls
+// into a class of memory that is 128 larger: ten thousand idle sessions would show it.
+func TestConnIsSmall(t *testing.T) {
+	if most := uintptr(512); parley.ConnSize > most {
+		t.Errorf("a Conn has %d octets, more than %d", parley.ConnSize, most)
+	}
+}

@@ -55,4 +55,8 @@ func (c *Conn) left(d time.Duration) time.Duration {
 }
 
 // unarmed says that the deadlines are not known any more.
-func (c *Conn) unarmed() { c.readArmed, c.writeArmed = deadline{}, deadline{} }
+func (c *Conn) unarmed() {
+	if c.gear != nil {
+		c.readArmed, c.writeArmed = deadline{}, deadline{}
+	}
+}

@@ -2,6 +2,7 @@ package parley
 
 import (
 	"net"
+	"unsafe"
 
 	"github.com/parley-mail/parley/transport"
 )
@@ -20,3 +21,6 @@ func SocketOf(s *SMTP) net.Conn { return transport.Unwrap(s.state.conn.nc) }
 
 // Within is the context of the making of a connection.
 var Within = within
+
+// ConnSize is how many octets a Conn takes.
+const ConnSize = unsafe.Sizeof(Conn{})

@@ -88,7 +88,7 @@ func (l *lane) work(ctx context.Context, last, gentle bool) {
 	if last {
 		c.session.Quit()
 	}
-	c.gentle = gentle
+	c.call.gentle = gentle
 	err := c.run(ctx, l.landed)
 	c.forget()
 	switch {

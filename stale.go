@@ -19,6 +19,6 @@ func (c *Conn) Stale() bool {
 		return false
 	}
 	readable, err := p.Readable()
-	c.readArmed = deadline{} // looking has cleared it
+	c.unarmed() // looking has cleared a deadline
 	return readable || err != nil && !errors.Is(err, errors.ErrUnsupported)
 }

@@ -204,15 +204,18 @@ func (s *Session) limit(tx *Transaction) *Error {
 // limitDomains returns how many recipients, from the first on, stay within the domains
 // that the server takes in one session, and notes theirs.
 func (s *Session) limitDomains(to []message.Recipient) int {
+	if s.domains == nil {
+		s.domains = new([]string)
+	}
 	for i := range to {
 		domain := to[i].Path.Domain()
-		if domain == "" || slices.Contains(s.domains, domain) {
+		if domain == "" || slices.Contains(*s.domains, domain) {
 			continue
 		}
-		if len(s.domains) >= s.offer.Extensions.RcptDomainMax {
+		if len(*s.domains) >= s.offer.Extensions.RcptDomainMax {
 			return i
 		}
-		s.domains = append(s.domains, domain)
+		*s.domains = append(*s.domains, domain)
 	}
 	return len(to)
 }

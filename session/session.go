@@ -11,13 +11,17 @@ import (
 // Session is one SMTP or LMTP client session. It does no I/O, reads no clock, starts
 // no goroutine and is not safe for concurrent use.
 type Session struct {
-	cfg      Config
-	state    fsm.State // the machine's
-	ahead    fsm.State // where the sender stands; see package comment
-	reset    bool      // RSET was sent since the last MAIL
-	unturned bool      // something was written since the last octets came
-	brief    bool      // nobody listens, and no reply is one of several to a command or the last before a stop
-	offer    *Offer    // what the server offers
+	cfg      *Config // of other sessions too; what is a session's own is not in it
+	id       uint64
+	events   Sink
+	machine  fsm.Machine
+	compiled fsm.Compiled // what it is unless the caller wants another one
+	state    fsm.State    // the machine's
+	ahead    fsm.State    // where the sender stands; see package comment
+	reset    bool         // RSET was sent since the last MAIL
+	unturned bool         // something was written since the last octets came
+	brief    bool         // nobody listens, and no reply is one of several to a command or the last before a stop
+	offer    *Offer       // what the server offers
 	link     Link
 
 	*Memory // what is under way
@@ -41,7 +45,7 @@ type Session struct {
 	mech    string     // the mechanism that was tried last
 	begun   uint64     // transactions given so far
 	mails   int        // transactions whose MAIL was sent
-	domains []string   // of recipients, where the server limits them (RFC 9422 §4.3)
+	domains *[]string  // of recipients; nil: none, where the server limits them (RFC 9422 §4.3)
 	trace   *trace     // nil: nobody listens
 	seq     uint64
 	stats   Stats
@@ -92,19 +96,24 @@ func (s *Session) Init(cfg Config) {
 	if cfg.Stop.After != PhaseNone {
 		cfg.Serial, cfg.Overlap = true, 0
 	}
+	machine := cfg.Machine
+	*s = Session{id: cfg.ID, events: cfg.Events, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
 	switch {
+	case machine != nil:
+		s.machine = machine
 	case cfg.Table == nil:
-		cfg.Table = fsm.Standard()
-		if cfg.Machine == nil {
-			cfg.Machine = &fsm.Compiled{}
-		}
-	case cfg.Machine == nil:
-		cfg.Machine = cfg.Table.Machine()
+		s.machine = &s.compiled
+	default:
+		s.machine = cfg.Table.Machine()
 	}
-	*s = Session{cfg: cfg, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
+	if cfg.Table == nil {
+		cfg.Table = fsm.Standard()
+	}
 	if cfg.Events != nil {
 		s.trace = &trace{}
 	}
+	cfg.ID, cfg.Events, cfg.Machine = 0, nil, nil
+	s.cfg = shared(cfg)
 	s.brief = s.trace == nil && !cfg.LMTP && cfg.Stop.After == PhaseNone
 }
 
@@ -391,7 +400,7 @@ func (s *Session) Authenticated() string {
 }
 
 // ID returns the number of the session, as given in Config.
-func (s *Session) ID() uint64 { return s.cfg.ID }
+func (s *Session) ID() uint64 { return s.id }
 
 // Stats returns what has been counted so far.
 func (s *Session) Stats() Stats { return s.stats }
@@ -416,7 +425,7 @@ func (s *Session) signal(i fsm.Input) bool {
 // fire moves the machine. It is the only place that does.
 func (s *Session) fire(i fsm.Input) bool {
 	from := s.state
-	to, err := s.cfg.Machine.Fire(i)
+	to, err := s.machine.Fire(i)
 	if err != nil {
 		return false
 	}

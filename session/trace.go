@@ -37,14 +37,14 @@ type trace struct {
 
 // wants reports whether somebody listens to events of the kind.
 func (s *Session) wants(k events.Kind) bool {
-	return s.cfg.Events != nil && s.cfg.Events.Wants().Has(k)
+	return s.events != nil && s.events.Wants().Has(k)
 }
 
-func (s *Session) publish(e events.Event) { s.cfg.Events.Publish(e) }
+func (s *Session) publish(e events.Event) { s.events.Publish(e) }
 
 func (s *Session) meta(tx uint64) events.Meta {
 	s.seq++
-	return events.Meta{Session: s.cfg.ID, Transaction: tx, Seq: s.seq}
+	return events.Meta{Session: s.id, Transaction: tx, Seq: s.seq}
 }
 
 var mask = []byte("[masked]")

@@ -65,7 +65,7 @@ func New(nc net.Conn) Conn {
 	l := &link{raw: nc}
 	if d, ok := nc.(interface{ Security() Security }); ok {
 		if s := d.Security(); s.Secure {
-			l.tls.Store(&layer{conn: nc, security: s})
+			l.tls.Store(newLayer(nc, s, nil))
 		}
 	}
 	return l
@@ -76,7 +76,7 @@ func New(nc net.Conn) Conn {
 func NewSecure(nc net.Conn, s Security) Conn {
 	s.Secure = true
 	l := &link{raw: nc}
-	l.tls.Store(&layer{conn: nc, security: s})
+	l.tls.Store(newLayer(nc, s, nil))
 	return l
 }
 
@@ -96,7 +96,27 @@ type link struct {
 // layer is what lies over the raw connection.
 type layer struct {
 	conn     net.Conn
-	security Security
+	alike    *Security // of many links, perhaps: without bindings
+	bindings *bindings
+}
+
+// newLayer describes conn by s. Links that are secured by one configuration and are alike share
+// the description.
+func newLayer(conn net.Conn, s Security, c *TLSConfig) *layer {
+	l := &layer{conn: conn, bindings: s.bindings}
+	s.bindings = nil
+	if c != nil && c.Sessions != nil {
+		l.alike = c.Sessions.described(&s, c)
+	} else {
+		l.alike = &s
+	}
+	return l
+}
+
+func (l *layer) security() Security {
+	s := *l.alike
+	s.bindings = l.bindings
+	return s
 }
 
 func (l *link) top() net.Conn {
@@ -128,7 +148,7 @@ func (l *link) alert(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "remote error" {
 		return err
 	}
-	return asTLSError(context.Background(), err, l.raw, &TLSConfig{ServerName: t.security.ServerName})
+	return asTLSError(context.Background(), err, l.raw, &TLSConfig{ServerName: t.alike.ServerName})
 }
 
 func (l *link) Write(p []byte) (int, error) { return l.top().Write(p) }
@@ -155,21 +175,21 @@ func (l *link) SetWriteDeadline(t time.Time) error { return l.raw.SetWriteDeadli
 
 func (l *link) Security() Security {
 	if t := l.tls.Load(); t != nil {
-		return t.security
+		return t.security()
 	}
 	return Security{}
 }
 
 func (l *link) StartTLS(ctx context.Context, c *TLSConfig) (Security, error) {
 	if t := l.tls.Load(); t != nil {
-		return t.security, &TLSError{Reason: ReasonAlreadySecure, Peer: l.peer()}
+		return t.security(), &TLSError{Reason: ReasonAlreadySecure, Peer: l.peer()}
 	}
 	conn, security, err := handshake(ctx, l.raw, c)
 	if err != nil {
 		l.raw.Close()
 		return Security{}, err
 	}
-	l.tls.Store(&layer{conn: conn, security: security})
+	l.tls.Store(newLayer(conn, security, c))
 	return security, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -179,4 +180,31 @@ func FuzzParseCipherList(f *testing.F) {
 			seen[id] = true
 		}
 	})
+}
+
+// Links share a description only if everything in it is the same, and nothing is wrong.
+func TestAlike(t *testing.T) {
+	leaf, chain := &x509.Certificate{}, []*x509.Certificate{{}}
+	other := map[reflect.Kind]any{
+		reflect.Bool: true, reflect.String: "x", reflect.Uint8: uint8(1), reflect.Uint16: uint16(1),
+	}
+	of := map[string]any{"Problem": errors.New("x"), "PeerCertificates": []*x509.Certificate{leaf}, "VerifiedChains": [][]*x509.Certificate{chain}}
+	var zero transport.Security
+	fields := reflect.TypeFor[transport.Security]()
+	for i := range fields.NumField() {
+		f := fields.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		v, ok := of[f.Name]
+		if !ok {
+			v = other[f.Type.Kind()]
+		}
+		var s transport.Security
+		reflect.ValueOf(&s).Elem().Field(i).Set(reflect.ValueOf(v).Convert(f.Type))
+		same := s
+		if transport.Alike(&s, &zero) || transport.Alike(&zero, &s) || transport.Alike(&s, &same) != (f.Name != "Problem") {
+			t.Errorf("%s does not count, or more than it should", f.Name)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -40,7 +41,16 @@ type Security struct {
 	PeerCertificates []*x509.Certificate
 	VerifiedChains   [][]*x509.Certificate
 
-	bindings bindings
+	bindings *bindings // nil: none
+}
+
+// alike reports whether two descriptions say the same, the bindings aside, and nothing is
+// wrong: then links may share one.
+func (s *Security) alike(t *Security) bool {
+	return s.Secure == t.Secure && s.Verified == t.Verified && s.Trust == t.Trust && s.Problem == nil && t.Problem == nil &&
+		s.Engine == t.Engine && s.Version == t.Version && s.CipherSuite == t.CipherSuite && s.Group == t.Group && s.KeyShare == t.KeyShare &&
+		s.ALPN == t.ALPN && s.ServerName == t.ServerName && s.Resumed == t.Resumed &&
+		slices.Equal(s.PeerCertificates, t.PeerCertificates) && slices.EqualFunc(s.VerifiedChains, t.VerifiedChains, slices.Equal)
 }
 
 // Trust is a reason for accepting a server's certificate.
@@ -97,25 +107,29 @@ func (s Security) ChannelBinding(kind string) ([]byte, error) {
 	if !s.Secure {
 		return no("clear link")
 	}
+	b := s.bindings
+	if b == nil {
+		b = &bindings{}
+	}
 	switch kind {
 	case BindingExporter:
-		if s.bindings.exporterErr != nil {
-			return no(s.bindings.exporterErr.Error())
+		if b.exporterErr != nil {
+			return no(b.exporterErr.Error())
 		}
-		if len(s.bindings.exporter) == 0 {
+		if len(b.exporter) == 0 {
 			return no("not known")
 		}
-		return append([]byte(nil), s.bindings.exporter...), nil
+		return append([]byte(nil), b.exporter...), nil
 	case BindingUnique:
 		switch {
 		case s.Version >= tls.VersionTLS13:
 			return no("not defined for TLS 1.3")
-		case len(s.bindings.exporter) == 0:
+		case len(b.exporter) == 0:
 			return no("no extended master secret")
-		case len(s.bindings.unique) == 0:
+		case len(b.unique) == 0:
 			return no("not known")
 		}
-		return append([]byte(nil), s.bindings.unique...), nil
+		return append([]byte(nil), b.unique...), nil
 	case BindingServerEndPoint:
 		if len(s.PeerCertificates) == 0 {
 			return no("no certificate")
@@ -129,9 +143,10 @@ func (s Security) ChannelBinding(kind string) ([]byte, error) {
 // exporter of RFC 5705 or RFC 8446 §7.5, unique the first Finished message or
 // nil. It is for TLS engines.
 func (s *Security) Bind(export func(label string, context []byte, length int) ([]byte, error), unique []byte) {
-	s.bindings.unique = append([]byte(nil), unique...)
+	b := &bindings{unique: append([]byte(nil), unique...)}
 	// A nil context and an empty one differ in TLS 1.2; peers use nil.
-	s.bindings.exporter, s.bindings.exporterErr = export("EXPORTER-Channel-Binding", nil, 32)
+	b.exporter, b.exporterErr = export("EXPORTER-Channel-Binding", nil, 32)
+	s.bindings = b
 }
 
 // SecurityOf describes a link secured by crypto/tls, whose handshake must be

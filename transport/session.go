@@ -26,6 +26,7 @@ type SessionCache struct {
 	sessions ageing[any]
 	chains   ageing[[][]*x509.Certificate] // that led to trust when nothing was wrong
 	hooks    ageing[[]*stdHooks]           // of handshakes that are over
+	links    ageing[*Security]             // what was said of the last one
 }
 
 // ageing are values that are forgotten when they are old, or when there are too many.
@@ -183,6 +184,18 @@ func (s *SessionCache) leave(k sessionKey, h *stdHooks) {
 	}
 }
 
+// described returns what was said of the last link, if it is the same, or else remembers it.
+func (s *SessionCache) described(d *Security, c *TLSConfig) *Security {
+	k := sessionKey{engine: d.Engine, endpoint: c.Endpoint, server: d.ServerName, roots: c.RootCAs}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := s.links[k].value; last != nil && last.alike(d) {
+		return last
+	}
+	s.links.put(k, d, time.Time{}, s.capacity())
+	return d
+}
+
 func (s *SessionCache) forget(k sessionKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,6 +217,7 @@ func (s *SessionCache) Clear() {
 	clear(s.sessions)
 	clear(s.chains)
 	clear(s.hooks)
+	clear(s.links)
 }
 
 func (s *SessionCache) capacity() int {
