@@ -53,6 +53,9 @@ type bench struct {
 // newBench builds and starts what the shims need.
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: install.sh short installs none of the clients")
+	}
 	dir := t.TempDir()
 	root, err := filepath.Abs("..")
 	if err != nil {
