@@ -43,6 +43,7 @@ const (
 // gear is what a connection works with. One that idles has none.
 type gear struct {
 	memory  session.Memory
+	takes   int      // octets that nc takes at once, whatever the peer does
 	sources []source // of the transactions begun, in order
 	block   []byte   // what was read from a source
 	in      []byte   // what was read from nc
@@ -125,10 +126,6 @@ func (c *Conn) open(ctx context.Context, used *sync.Pool) error {
 			s.Lost(err)
 		}
 		return s.Err()
-	}
-	switch transport.Unwrap(nc).(type) {
-	case *net.TCPConn, *net.UnixConn:
-		c.call.socket = true
 	}
 	c.wake()
 	s.Connected(c.endpoint.link(nc))
@@ -339,6 +336,11 @@ func (c *Conn) wake() {
 	if c.gear == nil {
 		c.gear = gears.Get().(*gear)
 		c.session.Use(&c.memory)
+		c.takes = 0
+		switch transport.Unwrap(c.nc).(type) {
+		case *net.TCPConn, *net.UnixConn:
+			c.takes = atOnce
+		}
 	}
 }
 
@@ -421,14 +423,6 @@ func (c *Conn) blockTimeout() time.Duration {
 		return c.left(c.endpoint.BlockTimeout)
 	}
 	return c.left(defaultBlock)
-}
-
-// takes is how many octets nc takes at once, whatever the peer does.
-func (c *Conn) takes() int {
-	if c.call.socket {
-		return atOnce
-	}
-	return 0
 }
 
 // isEOF reports whether err is the end of the stream.

@@ -19,9 +19,7 @@ type calling struct {
 	nudged bool       // the writer beside wants the reader's attention
 	halted bool       // the reader wants the writer beside to stop
 	gentle bool       // a context that is done while nothing is written ends the call, not the session
-	socket bool       // the connection is one, or lies over one
-
-	hangUp func() // ends the dialling that is going on; nil: none is
+	hangUp func()     // ends the dialling that is going on; nil: none is
 	heeded <-chan struct{}
 	ignore func() bool // stops heeding
 	cause  error

@@ -94,10 +94,10 @@ func (c *Conn) write(ctx context.Context) {
 		total += len(p)
 	}
 	flying := c.session.InFlight()
-	if flying > unread && total <= c.takes() && c.writeNow(out) {
+	if flying > unread && total <= c.takes && c.writeNow(out) {
 		return
 	}
-	if total > c.takes() && (total > inline || flying > 1) || flying > unread {
+	if total > c.takes && (total > inline || flying > 1) || flying > unread {
 		c.writeBeside(ctx)
 		return
 	}
@@ -115,7 +115,7 @@ func (c *Conn) write(ctx context.Context) {
 // does only on a clear socket, and if no answer is on its way.
 func (c *Conn) exchange(ctx context.Context, p []byte) bool {
 	x, ok := c.nc.(transport.Exchanger)
-	if !ok || len(p) > c.takes() || c.session.Link().Secure || !c.session.Unasked() {
+	if !ok || len(p) > c.takes || c.session.Link().Secure || !c.session.Unasked() {
 		return false
 	}
 	cmd, _ := c.session.Awaited()
@@ -130,10 +130,9 @@ func (c *Conn) exchange(ctx context.Context, p []byte) bool {
 	if n > 0 {
 		c.session.Receive(c.in[:n])
 	}
-	switch {
-	case wrote < len(p) && err != nil:
+	if wrote < len(p) && err != nil {
 		c.writeFailed(ctx, err)
-	default:
+	} else {
 		c.await(ctx, due, err)
 	}
 	return true

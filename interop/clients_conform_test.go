@@ -54,8 +54,9 @@ func TestClients(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	held := make([]*holding, len(clients))
-	for i, c := range clients {
+	here := clientsHere(t)
+	held := make([]*holding, len(here))
+	for i, c := range here {
 		held[i] = &holding{client: c, version: b.versionOf(t, c)}
 	}
 	for n := range runs {

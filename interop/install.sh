@@ -16,7 +16,7 @@ default=${XDG_CACHE_HOME:-$HOME/.cache}
 cache=${PARLEY_PEERS:-$default/parley-peers}
 
 # Installed: package, and a program or file that proves it.
-short='postfix:postfix sasl2-bin:saslpasswd2 libsasl2-modules:/usr/lib/*/sasl2/libscram.so'
+short='python3:/usr/bin/python3 postfix:postfix sasl2-bin:saslpasswd2 libsasl2-modules:/usr/lib/*/sasl2/libscram.so'
 all="$short dante-server:danted microsocks:microsocks tinyproxy:tinyproxy squid:squid openssh-server:sshd openssh-client:ssh
 krb5-kdc:krb5kdc krb5-admin-server:kadmin.local krb5-user:kinit
 libsasl2-modules-gssapi-mit:/usr/lib/*/sasl2/libgssapiv2.so libmime-tools-perl:/usr/share/perl5/MIME/Parser.pm

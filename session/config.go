@@ -43,7 +43,8 @@ type Config struct {
 // latest is the configuration of the session made last.
 var latest atomic.Pointer[Config]
 
-// shared returns one that is equal to c: the next session is nearly always told the same.
+// shared returns c, or what an earlier session keeps of the same: the next one is nearly always
+// told what the last was.
 func shared(c Config) *Config {
 	last := latest.Load()
 	if last != nil && (c.Offers == nil || reflect.ValueOf(c.Offers).Comparable()) && *last == c {

@@ -353,3 +353,33 @@ func TestUnasked(t *testing.T) {
 	s.Receive([]byte("250 ok\r\n250 ok\r\n354 go\r\n"))
 	is(true, "the content not written")
 }
+
+// keepsakes are offers that cannot be compared.
+type keepsakes map[string]*session.Offer
+
+func (k keepsakes) Load(text []byte) *session.Offer { return k[string(text)] }
+func (k keepsakes) Store(o *session.Offer)          { k[o.Text] = o }
+
+// Sessions that are told the same keep it once, others never what is another's.
+func TestToldTheSame(t *testing.T) {
+	for _, cfg := range []session.Config{
+		{Hello: "a.example"}, {Hello: "b.example"}, {Hello: "a.example", Offers: keepsakes{}}, {Hello: "b.example", Offers: keepsakes{}}, {Hello: "a.example"},
+	} {
+		for id := range uint64(2) {
+			cfg.ID = id
+			s := session.New(cfg)
+			s.Dialing()
+			s.Connected(session.Link{})
+			s.Receive([]byte("220 mx.example\r\n"))
+			if got, want := drain(s), "EHLO "+cfg.Hello+"\r\n"; got != want || s.ID() != id {
+				t.Errorf("session %d says %q, want %q of %d", s.ID(), got, want, id)
+			}
+		}
+	}
+	if raceEnabled {
+		return // the race detector allocates
+	}
+	if n := testing.AllocsPerRun(100, func() { session.New(session.Config{Hello: "a.example"}) }); n > 1 {
+		t.Errorf("%v allocations for a session", n)
+	}
+}

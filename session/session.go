@@ -45,7 +45,7 @@ type Session struct {
 	mech    string     // the mechanism that was tried last
 	begun   uint64     // transactions given so far
 	mails   int        // transactions whose MAIL was sent
-	domains *[]string  // of recipients; nil: none, where the server limits them (RFC 9422 §4.3)
+	domains *[]string  // of recipients, where the server limits them (RFC 9422 §4.3); nil: none yet
 	trace   *trace     // nil: nobody listens
 	seq     uint64
 	stats   Stats
@@ -96,11 +96,10 @@ func (s *Session) Init(cfg Config) {
 	if cfg.Stop.After != PhaseNone {
 		cfg.Serial, cfg.Overlap = true, 0
 	}
-	machine := cfg.Machine
 	*s = Session{id: cfg.ID, events: cfg.Events, state: fsm.Idle, ahead: fsm.Idle, Memory: &resting, offer: &nothing}
 	switch {
-	case machine != nil:
-		s.machine = machine
+	case cfg.Machine != nil:
+		s.machine = cfg.Machine
 	case cfg.Table == nil:
 		s.machine = &s.compiled
 	default:

@@ -24,7 +24,7 @@ type Exchanger interface {
 // Exchange implements [Exchanger] for a clear socket.
 func (l *link) Exchange(x *Exchange, out, in []byte) (wrote, read int, err error) {
 	rc := l.socket()
-	if rc == nil || l.peeked {
+	if rc == nil {
 		return 0, 0, nil
 	}
 	err = x.run(rc, out, in)

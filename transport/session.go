@@ -176,7 +176,7 @@ func (s *SessionCache) take(k sessionKey) *stdHooks {
 	return h
 }
 
-// leave keeps hooks for the next handshake, as many as that have been going on at once.
+// leave keeps hooks for the next handshake, at most as many as have been going on at once.
 func (s *SessionCache) leave(k sessionKey, h *stdHooks) {
 	const most = 64
 	s.mu.Lock()

@@ -53,7 +53,7 @@ type stdHooks struct {
 // themselves during a handshake only.
 func takeHooks(h *Handshake) *stdHooks {
 	var s *stdHooks
-	if h.alike() {
+	if h.common() {
 		s = h.cache.take(h.key)
 	}
 	if s == nil || (s.shelf == nil) != (h.Shelf == nil) {
@@ -67,13 +67,14 @@ func takeHooks(h *Handshake) *stdHooks {
 // leave ends the handshake that they were taken for, and leaves them to the next one.
 func (s *stdHooks) leave(h *Handshake) {
 	s.h = nil
-	if h.alike() {
+	if h.common() {
 		h.cache.leave(h.key, s)
 	}
 }
 
-// alike reports whether all that crypto/tls is told of the configuration is in the key.
-func (h *Handshake) alike() bool {
+// common reports whether all that crypto/tls is told of the configuration is in the key: then it
+// may be told the same for every handshake with that key.
+func (h *Handshake) common() bool {
 	c := h.Config
 	return h.cache != nil && c.Base == nil && c.Certificates == nil && c.KeyLogWriter == nil && c.Rand == nil && c.Time == nil
 }
