@@ -123,7 +123,7 @@ bench-parts: $(BIN)/.tools
 	$(BIN)/benchstat $(CACHE)/bench.txt
 
 .PHONY: interop-short
-interop-short: ## against Postfix and smtp-sink; installs them if missing
+interop-short: ## against Postfix and smtp-sink, with the clients that need nothing more; installs them if missing
 	interop/install.sh short
 	GOWORK=off $(GO) test -tags interop -short -count=1 ./interop/...
 
