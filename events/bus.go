@@ -57,9 +57,8 @@ func (b *Bus) Publish(e Event) {
 	if list == nil {
 		return
 	}
-	kind := e.Kind()
 	for _, s := range *list {
-		if s.set.Has(kind) {
+		if s.set == All || s.set.Has(e.Kind()) { // who wants all need not be asked
 			s.handle(e)
 		}
 	}
