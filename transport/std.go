@@ -89,6 +89,7 @@ func (s *stdHooks) newConfig(h *Handshake) *tls.Config {
 	cfg.MinVersion, cfg.MaxVersion = h.Versions[0], h.Versions[len(h.Versions)-1]
 	cfg.NextProtos = slices.Clone(c.NextProtos)
 	cfg.Renegotiation = tls.RenegotiateNever
+	cfg.DynamicRecordSizingDisabled = true // a group of commands is one record, and one write
 	if h.Suites != nil {
 		cfg.CipherSuites = slices.DeleteFunc(slices.Clone(h.Suites), isSuite13)
 	}

@@ -137,6 +137,7 @@ func config(h *transport.Handshake) *utls.Config {
 		Certificates: certificates(c.Certificates),
 
 		Renegotiation:                      utls.RenegotiateNever,
+		DynamicRecordSizingDisabled:        true, // a group of commands is one record, and one write
 		OmitEmptyPsk:                       true,
 		PreferSkipResumptionOnNilExtension: true,
 
