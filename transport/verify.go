@@ -115,16 +115,13 @@ func (c *TLSConfig) examine(p *Peer) (problems []problem) {
 	if slices.Contains(c.ExtraRootCAs, nil) {
 		return append(problems, problem{ForgiveUnknownAuthority, errors.New("ExtraRootCAs: nil certificate")})
 	}
-	opts := x509.VerifyOptions{
-		Intermediates: pool(p.Certificates[1:]),
-		CurrentTime:   c.now(),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
+	opts := x509.VerifyOptions{CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	if chains := c.stillTrusted(p.known, leaf, opts); len(chains) > 0 {
 		p.Chains = chains
 		return problems
 	}
 	p.known = nil
+	opts.Intermediates = pool(p.Certificates[1:])
 	verify := c.chains
 	for {
 		chains, err := verify(leaf, opts)
