@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/parley-mail/parley/bench/component"
@@ -17,7 +18,8 @@ type goal struct {
 	bar    float64 // NaN: none
 	moon   float64 // NaN: none
 	value  func(d *data) float64
-	needs  [2]string // workload and client whose absence explains that there is no figure
+	limit  func(d *data) float64 // the same of the Go limit; nil: that says nothing
+	needs  [2]string             // workload and client whose absence explains that there is no figure
 }
 
 var none = math.NaN()
@@ -33,16 +35,34 @@ const rtt = 20 * time.Millisecond // of w7
 
 // ratioOf is a goal about the quotient of two clients.
 func ratioOf(number int, what, workload, key, to string, m metric, least bool, bar, moon float64) goal {
-	return goal{number, what, least, bar, moon, func(d *data) float64 { return d.ratio(workload, key, to, m) }, [2]string{workload, key}}
+	g := goal{number, what, least, bar, moon, func(d *data) float64 { return d.ratio(workload, key, to, m) }, nil, [2]string{workload, key}}
+	if limit, limitTo := limitOf(key), limitOf(to); limit != limitTo {
+		g.limit = func(d *data) float64 { return d.ratio(workload, limit, limitTo, m) }
+	}
+	return g
+}
+
+// limitOf is the Go limit in the place of Parley; other clients stay.
+func limitOf(key string) string {
+	mode, ours := strings.CutPrefix(key, "parley ")
+	if !ours {
+		return key
+	}
+	return "blaster-go " + strings.Replace(mode, " std", "", 1)
 }
 
 // figure is a goal about one client.
 func figure(number int, what, workload, key string, m metric, bar, moon float64) goal {
-	return goal{number, what, false, bar, moon, func(d *data) float64 { return d.median(workload, key, m) }, [2]string{workload, key}}
+	median := func(key string) func(*data) float64 {
+		return func(d *data) float64 { return d.median(workload, key, m) }
+	}
+	return goal{number, what, false, bar, moon, median(key), median(limitOf(key)), [2]string{workload, key}}
 }
 
 func part(number int, what, name, m string, bar, moon float64) goal {
-	return figure(number, what, run.ComponentWorkload, name+" plain", other(m), bar, moon)
+	g := figure(number, what, run.ComponentWorkload, name+" plain", other(m), bar, moon)
+	g.limit = nil
+	return g
 }
 
 // atLeast and atMost are the directions of ratioOf.
@@ -134,8 +154,8 @@ func goals() []goal {
 		ratioOf(6, "W2 pipelined: msgs/s × mox", "w2", pipelined, mox, rate, atLeast, 5, 7),
 		ratioOf(6, "W2 pipelined: CPU ÷ smtp-source", "w2", pipelined, smtpSource, cpu, atMost, 0.03, 0.016),
 
-		{7, "allocations a message, W1 W2 W4, the worst mode", false, 0.01, 0.001, worst(allocs, []string{"w1", "w2", "w4"}, modes...), [2]string{"w4", plain}},
-		{7, "allocations a message, W3", false, none, 0.001, worst(allocs, []string{"w3"}, pipelined, chunked), [2]string{"w3", chunked}},
+		{7, "allocations a message, W1 W2 W4, the worst mode", false, 0.01, 0.001, worst(allocs, []string{"w1", "w2", "w4"}, modes...), nil, [2]string{"w4", plain}},
+		{7, "allocations a message, W3", false, none, 0.001, worst(allocs, []string{"w3"}, pipelined, chunked), nil, [2]string{"w3", chunked}},
 		figure(7, "allocations a message, W3 over TLS", "w3-tls", chunked+" std", allocs, none, 0.001),
 
 		figure(8, "W7 round trips a message: pipelined", "w7", pipelined, roundTrips(rtt), 1.2, 1.1),
@@ -164,7 +184,7 @@ func goals() []goal {
 		ratioOf(13, "W3 DATA: CPU of curl ÷ it", "w3", curl, pipelined, cpu, atLeast, 1.9, 3),
 		ratioOf(13, "W3 DATA: CPU of mox ÷ it", "w3", mox, pipelined, cpu, atLeast, 3.8, 6),
 
-		{14, "W3 KiB of memory beside the message, more than in W1", false, 1024, 256, beside, [2]string{"w3", chunked}},
+		{14, "W3 KiB of memory beside the message, more than in W1", false, 1024, 256, beside, nil, [2]string{"w3", chunked}},
 		figure(14, "W3 system calls a MiB: DATA", "syscalls-bulk", pipelined, callsPerMiB, 6.5, 2),
 		figure(14, "W3 system calls a MiB: BDAT", "syscalls-bulk", chunked, callsPerMiB, 0.4, 0.3),
 
@@ -189,9 +209,9 @@ func goals() []goal {
 		part(20, "ns: a step of the machine, with a hook", component.Step, "ns", 10, 6),
 		part(20, "ns: parsing a reply of one line", component.Parse, "ns", 75, 40),
 		part(20, "ns: an event by callback", component.Callback, "ns", 6, 3),
-		{20, "stuffing and checking: memcpy ÷ it", true, 1.0 / 6, 1 / 3.5, copies, [2]string{run.ComponentWorkload, component.Copy + " plain"}},
+		{20, "stuffing and checking: memcpy ÷ it", true, 1.0 / 6, 1 / 3.5, copies, nil, [2]string{run.ComponentWorkload, component.Copy + " plain"}},
 		{20, "allocations, the worst of these", false, 0.001, 0.001, worst(other("allocs"), []string{run.ComponentWorkload},
-			component.Step+" plain", component.Parse+" plain", component.Callback+" plain", component.StuffLines+" plain"), [2]string{run.ComponentWorkload, component.Step + " plain"}},
+			component.Step+" plain", component.Parse+" plain", component.Callback+" plain", component.StuffLines+" plain"), nil, [2]string{run.ComponentWorkload, component.Step + " plain"}},
 	}
 }
 

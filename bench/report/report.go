@@ -152,9 +152,9 @@ func (d *data) gaps(b *bytes.Buffer) {
 }
 
 func (d *data) goals(b *bytes.Buffer) {
-	b.WriteString("## Goals\n\nA bar is not to be missed. A moonshot has not been shown by any one program, only by the parts.\n\n")
-	row(b, "#", "what", "bar", "moonshot", "measured", "held")
-	row(b, "---", "---", "---", "---", "---", "---")
+	b.WriteString("## Goals\n\nA bar is not to be missed. A moonshot has not been shown by any one program, only by the parts.\nBeside what was measured stands what the Go limit reaches in Parley's place, on this machine and in the same rounds.\n\n")
+	row(b, "#", "what", "bar", "moonshot", "measured", "Go limit", "held")
+	row(b, "---", "---", "---", "---", "---", "---", "---")
 	last := 0
 	for _, g := range goals() {
 		number := ""
@@ -170,7 +170,11 @@ func (d *data) goals(b *bytes.Buffer) {
 		if g.least {
 			sign = "≥ "
 		}
-		row(b, number, g.what, mark(sign, g.bar), mark(sign, g.moon), chart.Figure(v), verdict)
+		limit := none
+		if g.limit != nil {
+			limit = g.limit(d)
+		}
+		row(b, number, g.what, mark(sign, g.bar), mark(sign, g.moon), chart.Figure(v), chart.Figure(limit), verdict)
 	}
 	b.WriteString("\n")
 }
