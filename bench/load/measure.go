@@ -142,13 +142,14 @@ func each(n int, work func(i int) error) error {
 }
 
 func measure(n int, work func() error) (*Result, error) {
+	r := new(Result)
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	user, sys := rusage.CPU()
 	start := time.Now()
 	err := work()
-	r := &Result{Seconds: time.Since(start).Seconds()}
+	r.Seconds = time.Since(start).Seconds()
 	u, y := rusage.CPU()
 	runtime.ReadMemStats(&after)
 	r.CPUUser, r.CPUSys = (u - user).Seconds(), (y - sys).Seconds()

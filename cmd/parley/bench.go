@@ -307,14 +307,14 @@ type measured struct {
 }
 
 func measure(work func() error, stats func() parley.SenderStats) (*measured, error) {
+	m, turns := new(measured), stats().Turns
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	turns := stats().Turns
 	user, sys := rusage.CPU()
 	start := time.Now()
 	err := work()
-	m := &measured{Seconds: time.Since(start).Seconds()}
+	m.Seconds = time.Since(start).Seconds()
 	u, y := rusage.CPU()
 	m.CPUUser, m.CPUSys = (u - user).Seconds(), (y - sys).Seconds()
 	runtime.ReadMemStats(&after)
