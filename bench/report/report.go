@@ -59,6 +59,7 @@ what carries over to them is the round trips.
 func (d *data) page() []byte {
 	var b bytes.Buffer
 	b.WriteString(introduction)
+	d.short(&b)
 	d.machine(&b)
 	d.goals(&b)
 	b.WriteString("## Pictures\n\n")
