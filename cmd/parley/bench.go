@@ -103,14 +103,17 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) error {
 	if f.reconnect {
 		warm = 4
 	}
-	for range 2 {
-		if err := l.send(warm); err != nil {
-			return err
-		}
-		time.Sleep(5 * time.Millisecond) // a connection that has rested is looked at, and what that takes is made once
+	if err := l.fill(); err != nil {
+		return err
+	}
+	if err := l.send(warm); err != nil {
+		return err
 	}
 	m, err := measure(func() error { return l.send(f.messages) }, s.Stats)
 	if err != nil {
+		return err
+	}
+	if err := l.drain(); err != nil {
 		return err
 	}
 	if err := s.Close(ctx); err != nil {
@@ -191,8 +194,8 @@ func (f *benchFlags) envelope() (*mail.Envelope, error) {
 	return env, nil
 }
 
-// lanes send messages, each of them so many at a time. They are there before anything is
-// measured.
+// lanes send messages, each of them so many at a time and over a session of its own. They are
+// full before anything is measured, and stay so: nothing rests.
 type lanes struct {
 	sender *parley.Sender
 	ctx    context.Context
@@ -203,6 +206,7 @@ type lanes struct {
 
 type lane struct {
 	window []parley.Message
+	oldest int // in window
 	todo   chan int
 }
 
@@ -228,7 +232,26 @@ func (f *benchFlags) lanes(ctx context.Context, s *parley.Sender, e *parley.Endp
 	return l
 }
 
-// send sends n messages over all of them together.
+// fill gives each lane what it sends at a time. One after the other, so that what there is room
+// for on a session goes on it, and who finds none opens another.
+func (l *lanes) fill() error { return l.all(l.sender.Submit) }
+
+// drain waits for all.
+func (l *lanes) drain() error { return l.all(l.wait) }
+
+func (l *lanes) all(do func(context.Context, *parley.Message) error) error {
+	for i := range l.each {
+		window := l.each[i].window
+		for k := range window {
+			if err := do(l.ctx, &window[k]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// send waits for n messages, over all lanes together, and puts another in the place of each.
 func (l *lanes) send(n int) error {
 	l.busy.Add(len(l.each))
 	for i := range l.each {
@@ -257,33 +280,24 @@ func (l *lanes) close() {
 
 func (l *lanes) work(one *lane, n int) {
 	defer l.busy.Done()
-	if err := l.sendSome(one.window, n); err != nil {
-		l.fail(err)
-	}
-}
-
-func (l *lanes) sendSome(window []parley.Message, n int) error {
-	for i := range n {
-		m := &window[i%len(window)]
-		if i >= len(window) {
-			if err := l.wait(m); err != nil {
-				return err
-			}
+	for range n {
+		m := &one.window[one.oldest]
+		if err := l.wait(l.ctx, m); err != nil {
+			l.fail(err)
+			return
 		}
 		if err := l.sender.Submit(l.ctx, m); err != nil {
-			return err
+			l.fail(err)
+			return
+		}
+		if one.oldest++; one.oldest == len(one.window) {
+			one.oldest = 0
 		}
 	}
-	for i := max(0, n-len(window)); i < n; i++ {
-		if err := l.wait(&window[i%len(window)]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-func (l *lanes) wait(m *parley.Message) error {
-	switch o, err := l.sender.Wait(l.ctx, m); {
+func (l *lanes) wait(ctx context.Context, m *parley.Message) error {
+	switch o, err := l.sender.Wait(ctx, m); {
 	case err != nil:
 		return err
 	case o != parley.OutcomeAccepted:
