@@ -51,4 +51,3 @@ func (c *counting) Write(p []byte) (int, error) {
 	c.writes.Add(1)
 	return c.Conn.Write(p)
 }
-
