@@ -26,7 +26,7 @@ const (
 	exitTemporary   = 75
 	exitProtocol    = 76 // the peer broke the protocol
 	exitNoPerm      = 77 // authentication or certificate refused
-	exitConfig      = 78 // asked-for feature not offered
+	exitConfig      = 78 // asked-for feature not offered, or a fault of the configuration file
 	exitUnknown     = 79 // the end of the content was sent and no complete reply came
 	exitInterrupted = 130
 )
@@ -48,6 +48,7 @@ func exitCode(ctx context.Context, err error) int {
 	var (
 		silent  *silentError
 		use     *usageError
+		config  *configError
 		e       *parley.Error
 		dial    *transport.DialError
 		address *mail.AddressError
@@ -65,6 +66,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &use), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
+	case errors.As(err, &config):
+		return exitConfig
 	case errors.As(err, &content) && content.Fault == mail.FaultSource:
 		return exitIO
 	case errors.As(err, &address), errors.As(err, &header), errors.As(err, &content):

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, commandLine(os.Args)))
+}
+
+// commandLine is what follows the program's name. If that is sendmail, it is the command.
+func commandLine(args []string) []string {
+	if name := filepath.Base(args[0]); strings.TrimSuffix(name, ".exe") == "sendmail" {
+		return append([]string{"sendmail"}, args[1:]...)
+	}
+	return args[1:]
 }
 
 // run executes one command line and returns the exit code.
@@ -53,7 +63,7 @@ what became of a message: accepted, refused, not sent, or unknown.
 
 Exit codes: 0 accepted, 64 usage, 65 bad message or address, 66 no such file, 68 host not
 found, 69 refused, 74 I/O error, 75 temporary, 76 the peer broke the protocol, 77
-authentication or certificate refused, 78 not offered, 79 outcome unknown, 130 interrupted.`,
+authentication or certificate refused, 78 not offered or configured wrongly, 79 outcome unknown, 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -68,5 +78,5 @@ authentication or certificate refused, 78 not offered, 79 outcome unknown, 130 i
 
 // commands are the subcommands; a file per subcommand adds to it.
 var commands = []func() *cobra.Command{
-	newSend, newDemo, newSink, newProbe, newVerify, newExpand, newFSM, newVersion, newQueue, newSurface, newConform, newFuzz, newBench,
+	newSend, newDemo, newSink, newProbe, newVerify, newExpand, newFSM, newVersion, newQueue, newSurface, newConform, newFuzz, newBench, newSendmail,
 }

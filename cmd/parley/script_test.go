@@ -7,9 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,11 +18,7 @@ import (
 
 // The scripts in testdata/script run the command itself.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"parley": func() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		os.Exit(run(ctx, os.Args[1:]))
-	}})
+	testscript.Main(m, map[string]func(){"parley": main, "sendmail": main})
 }
 
 func TestScripts(t *testing.T) {
@@ -36,7 +30,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"sink": sinkCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand,
+			"sink": sinkCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand, "expand": expandCommand, "lines": linesCommand,
 		},
 	})
 }
@@ -183,4 +177,15 @@ func catboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 func longlineCommand(ts *testscript.TestScript, _ bool, args []string) {
 	s := strings.ReplaceAll(ts.ReadFile(args[0]), "LONG", strings.Repeat("x", 2000))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(s), 0o600))
+}
+
+// expand FILE: puts the values of variables in the place of their names.
+func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
+	s := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(s), 0o600))
+}
+
+// lines NAME TEXT…: sets a variable to lines.
+func linesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.Join(args[1:], "\r\n"))
 }

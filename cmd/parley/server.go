@@ -29,6 +29,7 @@ import (
 
 // serverFlags say which server is spoken to, and how.
 type serverFlags struct {
+	account                                                 string
 	server, tls, tlsEngine, clientHello, serverName, minTLS string
 	ca                                                      []string
 	pin, cert, key                                          string
@@ -56,7 +57,9 @@ type serverFlags struct {
 }
 
 func (f *serverFlags) add(cmd *cobra.Command) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return f.configure(cmd) }
 	fl := cmd.Flags()
+	fl.StringVar(&f.account, "account", "", "take what is not said here from this account of the configuration file")
 	fl.StringVar(&f.server, "server", "", "the server: HOST[:PORT], smtp://, submission://, smtps://, lmtp://HOST:PORT or lmtp+unix:///PATH")
 	choice(cmd, fl, &f.tls, "tls", "auto", "when TLS begins; what is required never falls back to clear", "auto", "none", "opportunistic", "starttls", "implicit")
 	fl.StringArrayVar(&f.ca, "ca", nil, "trust this authority, a PEM file or a directory of them (repeatable)")
@@ -103,7 +106,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 // endpoint puts the flags together.
 func (f *serverFlags) endpoint() (*parley.Endpoint, error) {
 	if f.server == "" {
-		return nil, usage("no server is given: --server HOST[:PORT] or a URL")
+		return nil, usage("no server is given: --server HOST[:PORT] or a URL, or --account NAME")
 	}
 	e, err := parley.ParseEndpoint(f.server)
 	if err != nil {

@@ -106,7 +106,6 @@ var outside = []row{
 var tests = []row{
 	{"*", "github.com/google/go-cmp", "diffs"},
 	{"*", "go.uber.org/goleak", "no goroutine is left behind"},
-	{"*", "pgregory.net/rapid", "properties"},
 	{"*", "github.com/rogpeppe/go-internal", "testscript and txtar"},
 	{"*", "golang.org/x/net", "oracles"},
 	{"*", "golang.org/x/text", "oracles"},
