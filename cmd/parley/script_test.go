@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,14 +32,22 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"sink": sinkCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand, "expand": expandCommand, "lines": linesCommand,
+			"sink": sinkCommand, "recorder": recorderCommand, "said": saidCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand, "expand": expandCommand, "lines": linesCommand,
 		},
 	})
 }
 
 // sink NAME [flags]: starts "parley sink" and sets NAME, and NAME_TLS, to its addresses.
-func sinkCommand(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := exec.Command("parley", append([]string{"sink", "--listen", "127.0.0.1:0"}, args[1:]...)...)
+func sinkCommand(ts *testscript.TestScript, _ bool, args []string) { listens(ts, args, "sink") }
+
+// recorder NAME [flags]: starts "parley conform record" and sets NAME to its address.
+func recorderCommand(ts *testscript.TestScript, _ bool, args []string) {
+	listens(ts, args, "conform", "record")
+}
+
+// listens starts a command that says where it listens.
+func listens(ts *testscript.TestScript, args []string, command ...string) {
+	cmd := exec.Command("parley", slices.Concat(command, []string{"--listen", "127.0.0.1:0"}, args[1:])...)
 	cmd.Path = binary(ts)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=parley", "PATH="+ts.Getenv("PATH"), "HOME="+ts.Getenv("HOME"))
@@ -57,19 +67,26 @@ func sinkCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var addrs []string
 	for len(addrs) < len(names) {
 		if !lines.Scan() {
-			ts.Fatalf("sink: %s", errs.String())
+			ts.Fatalf("%s: %s", command, errs.String())
 		}
 		addr, ok := strings.CutPrefix(lines.Text(), "listening ")
 		if !ok {
-			ts.Fatalf("sink says %q", lines.Text())
+			ts.Fatalf("%s says %q", command, lines.Text())
 		}
 		addrs = append(addrs, addr)
 	}
 	for i, name := range names {
 		ts.Setenv(name, addrs[i])
 	}
+	said := make(chan string, 100)
+	saying.Store(addrs[0], said)
 	go func() {
+		defer close(said)
 		for lines.Scan() { // so that it can go on
+			select {
+			case said <- lines.Text():
+			default:
+			}
 		}
 	}()
 }
@@ -189,3 +206,17 @@ func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
 func linesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.Join(args[1:], "\r\n"))
 }
+
+// said NAME TEXT: waits until the command that listens at NAME says so.
+func saidCommand(ts *testscript.TestScript, _ bool, args []string) {
+	said, _ := saying.Load(ts.Getenv(args[0]))
+	for line := range said.(chan string) {
+		if strings.Contains(line, args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s has ended, and not said %q", args[0], args[1])
+}
+
+// saying has what commands say, by the address where they listen.
+var saying sync.Map // of chan string

@@ -16,17 +16,21 @@ import (
 // No secret gets in. The arguments of AUTH, the answers to 334, the challenges of
 // 334 and every client line that does not begin with a command known here are
 // replaced by patterns that match anything. Message content is replaced by C<<any
-// and its length.
+// and its length. What a recorder below TLS has seen of it ends the transcript.
 func Transcript(frames []Frame) []byte {
 	w := &writer{}
 	w.owed = append(w.owed, owedOther) // the greeting
 	for i, f := range frames {
 		if f.TLS && !w.tls {
 			w.flush()
-			w.tls = true
+			w.tls, w.hidden = true, false
 			w.line("TLS: server")
 		}
 		switch {
+		case w.hidden && !f.End:
+			w.flush()
+			w.line("# what follows is inside TLS, and was not seen")
+			return w.out.Bytes()
 		case f.End && f.Dir == FromServer:
 			w.flush()
 			w.line("X: fin")
@@ -50,14 +54,16 @@ const (
 	owedOther owed = iota
 	owedAuth
 	owedData
+	owedTLS
 )
 
 // maxLine bounds what is kept of a line that does not end.
 const maxLine = 64 << 10
 
 type writer struct {
-	out bytes.Buffer
-	tls bool
+	out    bytes.Buffer
+	tls    bool
+	hidden bool // STARTTLS was granted
 
 	serverLine []byte // not yet at its end
 	splits     []int  // borders of frames in it
@@ -154,6 +160,7 @@ func (w *writer) reply(code int) {
 	}
 	what := w.owed[i]
 	w.owed = w.owed[i+1:]
+	w.hidden = what == owedTLS && code == 220
 	if what == owedData && code == 354 {
 		w.content, w.octets, w.told, w.tail = dataContent, 0, 0, append(w.tail[:0], "\r\n"...)
 		w.owed = append([]owed{owedOther}, w.owed...)
@@ -273,6 +280,8 @@ func (w *writer) endClientLine() string {
 		return "C: {any}"
 	case verb == "DATA":
 		w.owed = append(w.owed, owedData)
+	case verb == "STARTTLS":
+		w.owed = append(w.owed, owedTLS)
 	case verb == "BDAT":
 		w.owed = append(w.owed, owedOther)
 		size, _, _ := strings.Cut(arg, " ")
