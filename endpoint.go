@@ -47,7 +47,7 @@ func (m TLSMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil 
 type Endpoint struct {
 	Network string           // "tcp" (also ""), "tcp4", "tcp6" or "unix"
 	Address string           // host:port, or a path
-	Dialer  transport.Dialer // nil: a plain transport.TCPDialer; package proxy has others
+	Dialer  transport.Dialer // nil: a plain transport.TCPDialer without keep-alive probes; package proxy has others
 
 	TLS       TLSMode
 	TLSConfig *transport.TLSConfig // nil: the host of Address is verified against the system's roots
@@ -134,7 +134,8 @@ func (e *Endpoint) tlsConfig() *transport.TLSConfig {
 	return &c
 }
 
-var plainDialer transport.TCPDialer
+// plainDialer has no probes: every wait has a timer, and an idle connection is looked at.
+var plainDialer = transport.TCPDialer{KeepAlive: -1}
 
 // connect dials. The context bounds it, and so does ConnectTimeout.
 func (e *Endpoint) connect(ctx context.Context) (transport.Conn, error) {

@@ -127,7 +127,13 @@ func (d *TCPDialer) DialContext(ctx context.Context, network, address string) (n
 	if err != nil {
 		return nil, &DialError{Op: opOf(err), Network: network, Address: address, Tried: tried, Err: err}
 	}
-	if err := d.Apply(nc); err != nil {
+	if d.KeepAlive >= 0 { // a new socket sends no probes
+		err = d.keepAlive(nc)
+	}
+	if err == nil {
+		err = d.apply(nc)
+	}
+	if err != nil {
 		nc.Close()
 		return fail(OpOption, err)
 	}
@@ -156,6 +162,27 @@ func (d *TCPDialer) dialUnix(ctx context.Context, path string) (net.Conn, error)
 // dialer made. A setting that was asked for and cannot be applied is an error.
 func (d *TCPDialer) Apply(nc net.Conn) error {
 	nc = Unwrap(nc)
+	if err := d.keepAlive(nc); err != nil {
+		return err
+	}
+	return d.apply(nc)
+}
+
+func (d *TCPDialer) keepAlive(nc net.Conn) error {
+	tc, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil // apply sees whether it was asked for
+	}
+	return tc.SetKeepAliveConfig(net.KeepAliveConfig{
+		Enable:   d.KeepAlive >= 0,
+		Idle:     max(d.KeepAlive, 0),
+		Interval: d.KeepAliveInterval,
+		Count:    d.KeepAliveCount,
+	})
+}
+
+// apply sets up all but the keep-alive probes.
+func (d *TCPDialer) apply(nc net.Conn) (err error) {
 	if b, ok := nc.(interface{ SetReadBuffer(int) error }); ok && d.ReadBuffer > 0 {
 		_ = b.SetReadBuffer(d.ReadBuffer) // a wish
 	}
@@ -164,18 +191,12 @@ func (d *TCPDialer) Apply(nc net.Conn) error {
 	}
 	tc, ok := nc.(*net.TCPConn)
 	if !ok {
-		if d.KeepAlive != 0 || d.KeepAliveInterval != 0 || d.KeepAliveCount != 0 || d.Linger != 0 || d.Delay {
+		if d.KeepAlive > 0 || d.KeepAliveInterval != 0 || d.KeepAliveCount != 0 || d.Linger != 0 || d.Delay {
 			return errors.New("settings of TCP do not apply to a connection of network " + networkOf(nc))
 		}
 		return nil
 	}
-	err := tc.SetKeepAliveConfig(net.KeepAliveConfig{
-		Enable:   d.KeepAlive >= 0,
-		Idle:     max(d.KeepAlive, 0),
-		Interval: d.KeepAliveInterval,
-		Count:    d.KeepAliveCount,
-	})
-	if err == nil && d.Delay {
+	if d.Delay {
 		err = tc.SetNoDelay(false)
 	}
 	switch {

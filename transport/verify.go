@@ -158,7 +158,13 @@ func (c *TLSConfig) stillTrusted(known [][]*x509.Certificate, leaf *x509.Certifi
 		if !chain[0].Equal(leaf) || slices.ContainsFunc(chain, outOfTime) {
 			continue
 		}
-		if _, err := c.chains(chain[len(chain)-1], opts); err == nil {
+		anchor := chain[len(chain)-1]
+		trusted := slices.ContainsFunc(c.ExtraRootCAs, anchor.Equal)
+		if !trusted {
+			_, err := c.chains(anchor, opts)
+			trusted = err == nil
+		}
+		if trusted {
 			chains = append(chains, chain)
 		}
 	}

@@ -272,7 +272,7 @@ func firstLine(name string) (string, error) {
 
 // route is the way to the server.
 func (f *serverFlags) route(e *parley.Endpoint) error {
-	d := &transport.TCPDialer{}
+	d := &transport.TCPDialer{KeepAlive: -1}
 	switch {
 	case f.only4 && f.only6:
 		return usage("-4 and -6 exclude each other")
