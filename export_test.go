@@ -17,7 +17,10 @@ func Seeds(s *SMTP) bool {
 var Seeded = seeded
 
 // SocketOf returns the socket of an open session.
-func SocketOf(s *SMTP) net.Conn { return transport.Unwrap(s.state.conn.nc) }
+func SocketOf(s *SMTP) net.Conn { return BottomOf(s.state.conn) }
+
+// BottomOf is the connection below everything.
+func BottomOf(c *Conn) net.Conn { return transport.Unwrap(c.nc) }
 
 // Within is the context of the making of a connection.
 var Within = within

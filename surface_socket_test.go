@@ -295,3 +295,26 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("keep-alive: %v", err)
 	}
 }
+
+// An endpoint without a dialer of its own sends no keep-alive probes, and may be any socket.
+func TestPlainDialer(t *testing.T) {
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := &sink.Server{}
+		done := make(chan struct{})
+		go func() { defer close(done); srv.Serve(context.Background(), l) }()
+		defer func() { srv.Close(); <-done }()
+		c, err := parley.Dial(t.Context(), &parley.Endpoint{Network: network, Address: l.Addr().String()})
+		if err != nil {
+			t.Errorf("%s: %v", network, err)
+			continue
+		}
+		defer c.Close()
+		if nc := parley.BottomOf(c); network == "tcp" && sockopt(t, nc, keepAlive) != 0 {
+			t.Error("there are probes")
+		}
+	}
+}

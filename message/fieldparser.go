@@ -122,17 +122,27 @@ func checkRawHeaders(s string) ([]byte, error) {
 }
 
 // EnvelopeOf derives an envelope from the header of a complete message (RFC 5321
-// appendix B): Sender or From as reverse-path, the mailboxes of To, Cc and Bcc,
-// groups included, each once. Of a message that was sent again, the Resent- fields
-// count instead (RFC 5322 §3.6.6).
+// appendix B): Sender or From as reverse-path, the mailboxes of To, Cc and Bcc, groups
+// included, each once. Of a message that was sent again, the Resent- fields count instead
+// (RFC 5322 §3.6.6).
 func EnvelopeOf(fields []HeaderField) (Envelope, error) {
+	m, err := AddressesOf(fields)
+	if err != nil {
+		return Envelope{}, err
+	}
+	return m.Envelope()
+}
+
+// AddressesOf returns a Message with nothing but the From, Sender, To, Cc and Bcc of a header,
+// for an envelope that is not quite the one of [EnvelopeOf]. Any of them may be missing.
+func AddressesOf(fields []HeaderField) (*Message, error) {
 	prefix := ""
 	for _, f := range fields {
 		if len(f.Name) > len(resent) && strings.EqualFold(f.Name[:len(resent)], resent) {
 			prefix = resent
 		}
 	}
-	m := Message{AllowEmptyTo: true}
+	m := &Message{AllowEmptyTo: true}
 	for _, f := range fields {
 		var list *AddressList
 		var from AddressList
@@ -150,7 +160,7 @@ func EnvelopeOf(fields []HeaderField) (Envelope, error) {
 		}
 		l, err := ParseAddressList(f.Value)
 		if err != nil {
-			return Envelope{}, &HeaderError{Field: clipAt(f.Name, 0), Offset: -1, Rule: "no address list (RFC 5322 §3.4)", Err: err}
+			return nil, &HeaderError{Field: clipAt(f.Name, 0), Offset: -1, Rule: "no address list (RFC 5322 §3.4)", Err: err}
 		}
 		*list = append(*list, l...)
 		if a := from.Addresses(); len(a) > 0 && strings.HasSuffix(strings.ToLower(f.Name), "sender") {
@@ -159,7 +169,7 @@ func EnvelopeOf(fields []HeaderField) (Envelope, error) {
 			m.From = append(m.From, a...)
 		}
 	}
-	return m.Envelope()
+	return m, nil
 }
 
 const (

@@ -3,6 +3,7 @@ package message_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -178,6 +179,30 @@ func TestEnvelopeOf(t *testing.T) {
 		}
 		if err != nil || e.ReversePath.String() != tt.from || strings.Join(to, " ") != tt.to {
 			t.Errorf("%q: %v %v, %v", tt.head, e.ReversePath, to, err)
+		}
+	}
+}
+
+// What EnvelopeOf would refuse, because a part of the envelope comes from elsewhere.
+func TestAddressesOf(t *testing.T) {
+	for head, want := range map[string]string{
+		"Subject: x\n":                     "from [] sender <> to  cc  bcc ",
+		"From: a@b\n":                      "from [a@b] sender <> to  cc  bcc ",
+		"Bcc: g@h\nCc: c@d\nSender: s@t\n": "from [] sender s@t to  cc c@d bcc g@h",
+		"To: G: e@f;\nResent-To: t@u\n":    "from [] sender <> to t@u cc  bcc ",
+		"To: undisclosed-recipients:;\n":   "from [] sender <> to undisclosed-recipients: ; cc  bcc ",
+	} {
+		fields, err := message.ParseFields(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := message.AddressesOf(fields)
+		if err != nil {
+			t.Errorf("%q: %v", head, err)
+			continue
+		}
+		if got := fmt.Sprintf("from %v sender %v to %v cc %v bcc %v", m.From, m.Sender, m.To, m.Cc, m.Bcc); got != want {
+			t.Errorf("%q: %s, want %s", head, got, want)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (d *TCPDialer) DialContext(ctx context.Context, network, address string) (n
 	if err != nil {
 		return nil, &DialError{Op: opOf(err), Network: network, Address: address, Tried: tried, Err: err}
 	}
-	if d.KeepAlive >= 0 { // a new socket sends no probes
+	if d.KeepAlive >= 0 || d.Control != nil { // a new socket sends no probes, unless Control has it do so
 		err = d.keepAlive(nc)
 	}
 	if err == nil {

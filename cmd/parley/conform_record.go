@@ -128,24 +128,11 @@ func pass(to, from net.Conn, ended chan<- struct{}) {
 			}
 		}
 		if err != nil {
-			closeWrite(to)
+			if half, ok := transport.Unwrap(to).(interface{ CloseWrite() error }); ok {
+				half.CloseWrite()
+			}
 			return
 		}
-	}
-}
-
-// closeWrite tells the peer that nothing more comes.
-func closeWrite(nc net.Conn) {
-	for nc != nil {
-		if half, ok := nc.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite()
-			return
-		}
-		above, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		nc = above.NetConn()
 	}
 }
 

@@ -304,9 +304,12 @@ func cmp(s, def string) string {
 	return s
 }
 
+// composing are the flags that ask for composing.
+var composing = []string{"subject", "text", "text-file", "html-file", "attach", "header"}
+
 // composed reports whether a flag asks for composing.
 func (f *messageFlags) composed(changed func(string) bool) bool {
-	return slices.ContainsFunc([]string{"subject", "text", "text-file", "html-file", "attach", "header"}, changed)
+	return slices.ContainsFunc(composing, changed)
 }
 
 func (f *messageFlags) compose(msg *mail.Message) error {

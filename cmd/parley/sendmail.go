@@ -59,6 +59,9 @@ Other options that sendmail has for the sending of mail are let pass: -B, -G, -m
 	f.serverFlags.add(cmd)
 	f.messageFlags.add(cmd)
 	cmd.Flags().StringVar(&f.domain, "domain", "", "the domain of recipients and of a sender named without one")
+	for _, name := range slices.Concat(composing, []string{"importance", "priority", "sensitivity", "reply-to"}) {
+		_ = cmd.Flags().MarkHidden(name) // an account may have them, and this composes nothing
+	}
 	cmd.PreRunE = nil // not before the options are read
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if slices.Contains(args, "--help") {
@@ -98,34 +101,40 @@ func (f *sendmailFlags) parse(cmd *cobra.Command, args []string) error {
 		case len(word) < 2 || word[0] != '-':
 			f.recipients = append(f.recipients, word)
 		default:
-			var err error
-			if args, err = f.letters(word[1:], args); err != nil {
+			meant, rest, err := f.letters(word[1:], args)
+			if err != nil {
 				return err
 			}
+			flags, args = append(flags, meant...), rest
 		}
 	}
-	return cmd.Flags().Parse(flags)
+	if err := cmd.Flags().Parse(flags); err != nil {
+		return usage("sendmail: %v (see \"parley sendmail --help\")", err)
+	}
+	return nil
 }
 
-// letters reads a word of options, and returns what follows it.
-func (f *sendmailFlags) letters(word string, args []string) ([]string, error) {
+// letters reads a word of options, and returns the flags that mean the same and what follows it.
+func (f *sendmailFlags) letters(word string, args []string) (flags, rest []string, err error) {
 	for word != "" {
 		letter := word[:1]
 		word = word[1:]
 		if strings.Contains("GimntUv", letter) {
 			f.fromHeader = f.fromHeader || letter == "t"
 			f.dots = f.dots || letter == "i"
-			f.trace = f.trace || letter == "v"
+			if letter == "v" {
+				flags = append(flags, "--trace")
+			}
 			continue
 		}
 		if !strings.Contains("BFNORVbfor", letter) {
-			return nil, usage("sendmail: no option -%s (see \"parley sendmail --help\")", letter)
+			return nil, nil, usage("sendmail: no option -%s (see \"parley sendmail --help\")", letter)
 		}
 		value := word
 		word = ""
 		if value == "" && !strings.Contains("bo", letter) { // of these it is in the same word
 			if len(args) == 0 {
-				return nil, usage("sendmail: -%s needs a value", letter)
+				return nil, nil, usage("sendmail: -%s needs a value", letter)
 			}
 			value, args = args[0], args[1:]
 		}
@@ -135,20 +144,20 @@ func (f *sendmailFlags) letters(word string, args []string) ([]string, error) {
 		case "F":
 			f.fullName = value
 		case "N":
-			f.notify = strings.Split(value, ",")
+			flags = append(flags, "--notify="+value)
 		case "R":
-			f.ret = strings.ToLower(value)
+			flags = append(flags, "--ret="+strings.ToLower(value))
 		case "V":
-			f.envID = value
+			flags = append(flags, "--envid="+value)
 		case "o":
 			f.dots = f.dots || value == "i"
 		case "b":
 			if value != "m" {
-				return nil, usage("sendmail: -b%s is a server's affair; parley sends (-bm)", value)
+				return nil, nil, usage("sendmail: -b%s is a server's affair; parley sends (-bm)", value)
 			}
 		}
 	}
-	return args, nil
+	return flags, args, nil
 }
 
 // hand sends what is read.
@@ -181,9 +190,17 @@ func (f *sendmailFlags) hand(cmd *cobra.Command) error {
 	before.Write(head)
 	before.WriteString("\r\n") // the empty line, which readHead leaves out
 	cmd.SetIn(io.MultiReader(&before, lines))
-	f.quiet, f.progress, f.verb = true, "never", "mail"
-	cmd.SetOut(cmd.ErrOrStderr())
-	return f.run(cmd, nil)
+	f.progress, f.verb = "never", "mail"
+	if f.asJSON {
+		return f.run(cmd, nil)
+	}
+	var said bytes.Buffer // what became of each recipient, if that is not what was hoped for
+	cmd.SetOut(&said)
+	err = f.run(cmd, nil)
+	if err != nil {
+		cmd.ErrOrStderr().Write(said.Bytes())
+	}
+	return err
 }
 
 // missing are the fields that a message must have and this one has not.
@@ -223,52 +240,53 @@ func (f *sendmailFlags) reversePath(cmd *cobra.Command) string {
 	return ""
 }
 
-// envelope sets the flags of send that say who sends and who receives.
+// envelope sets the flags of send that say who sends and who receives. What the command line says
+// stands in the place of what the header says, which then need not even be addresses.
 func (f *sendmailFlags) envelope(cmd *cobra.Command, fields []mail.HeaderField) error {
 	if len(f.recipients) == 0 && !f.fromHeader {
 		return usage("sendmail: no recipient is given: name them, or use -t")
 	}
-	prefix := ""
-	if slices.ContainsFunc(fields, func(field mail.HeaderField) bool { return strings.HasPrefix(strings.ToLower(field.Name), "resent-") }) {
-		prefix = "Resent-"
-	}
-	// What was said on the command line stands in the place of what the header says.
-	is := func(names ...string) func(mail.HeaderField) bool {
-		return func(field mail.HeaderField) bool {
-			return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(field.Name, prefix+name) })
-		}
-	}
-	if !f.fromHeader {
-		fields = slices.DeleteFunc(fields, is("To", "Cc", "Bcc"))
-	}
-	if len(f.recipients) > 0 {
-		var named []string
-		for _, r := range f.recipients {
-			named = append(named, f.qualified(r))
-		}
-		fields = append(fields, mail.HeaderField{Name: prefix + "Bcc", Value: strings.Join(named, ", ")})
-	}
 	sender := f.reversePath(cmd)
-	if sender != "" {
-		author := sender
-		if sender == "<>" {
-			author = f.login()
+	fields = slices.DeleteFunc(fields, func(field mail.HeaderField) bool {
+		switch strings.TrimPrefix(strings.ToLower(field.Name), "resent-") {
+		case "from", "sender":
+			return sender != ""
+		case "to", "cc", "bcc":
+			return !f.fromHeader
 		}
-		fields = append(slices.DeleteFunc(fields, is("From", "Sender")), mail.HeaderField{Name: prefix + "From", Value: author})
-	}
-	named, err := mail.EnvelopeOf(fields)
+		return false
+	})
+	named, err := mail.AddressesOf(fields)
 	if err != nil {
 		return err
 	}
-	for _, r := range named.Recipients {
+	for _, r := range f.recipients {
+		list, err := mail.ParseAddressList(f.qualified(r))
+		if err != nil {
+			return fmt.Errorf("recipient: %w", err)
+		}
+		named.Bcc = append(named.Bcc, list...)
+	}
+	switch sender {
+	case "":
+	case "<>":
+		named.ReturnPath = new(mail.Path)
+	default:
+		author, err := mail.ParseAddress(sender)
+		if err != nil {
+			return fmt.Errorf("sender: %w", err)
+		}
+		named.ReturnPath = &author.Path
+	}
+	envelope, err := named.Envelope()
+	if err != nil {
+		return err
+	}
+	for _, r := range envelope.Recipients {
 		f.to = append(f.to, r.Path.String())
 	}
-	if sender == "<>" {
-		f.returnPath = sender
-		return nil
-	}
 	f.returnPath = ""
-	return cmd.Flags().Set("from", named.ReversePath.String())
+	return cmd.Flags().Set("from", envelope.ReversePath.String())
 }
 
 // login is who runs this.
