@@ -80,7 +80,7 @@ func (d *Decoder) Feed(p []byte) {
 // The reply and its lines are valid until the next call of Feed, Next, Reset or
 // Release. An error is a [*SyntaxError] and final: every later call returns it.
 func (d *Decoder) Next() (*Reply, error) {
-	if d.Again() || d.ordinary() {
+	if d.Again(1) > 0 || d.ordinary() {
 		return &d.reply, nil
 	}
 	return d.next()
@@ -100,19 +100,32 @@ func (d *Decoder) next() (*Reply, error) {
 	return nil, d.err
 }
 
-// Again takes the next reply if it is there and the last one again, octet for octet, as those
-// to the recipients of a message nearly always are: then the reply that Next has returned is
-// that one. Otherwise it takes nothing.
-func (d *Decoder) Again() bool {
+// Again takes as many of the next replies as are there and the last one again, octet for
+// octet, as those to the recipients of a message nearly always are, but at most so many; the
+// reply that Next has returned is the last of them then.
+func (d *Decoder) Again(most int) (times int) {
 	n := d.raw
-	if n == 0 || d.line != d.start || len(d.buf)-d.start < n || string(d.buf[d.start:d.start+n]) != string(d.buf[d.start-n:d.start]) {
-		return false
+	if n == 0 || d.line != d.start {
+		return 0
 	}
-	d.start += n
+	last, rest := d.buf[d.start-n:], d.buf[d.start:]
+	if most > 1 { // all of them at once: each octet is what is n before it
+		most = min(most, len(rest)/n)
+		if all := most * n; bytes.Equal(last[:all], rest[:all]) {
+			times = most
+		}
+	}
+	for times < most && len(rest) >= n*(times+1) && bytes.Equal(last[:n], rest[n*times:n*(times+1)]) {
+		times++
+	}
+	if times == 0 {
+		return 0
+	}
+	d.start += times * n
 	d.line, d.scan = d.start, d.start
 	text := d.reply.Lines[0]
 	d.lines[0] = d.buf[d.start-len(crlf)-len(text) : d.start-len(crlf) : d.start-len(crlf)]
-	return true
+	return times
 }
 
 // ordinary takes the next reply if it is one whole line without anything odd about it, as

@@ -435,3 +435,48 @@ func TestHint(t *testing.T) {
 		}
 	}
 }
+
+// Again takes what is there and the last reply again, no more than it is asked for, and
+// leaves everything else to Next.
+func TestAgain(t *testing.T) {
+	const same, other = "250 2.1.5 ok\r\n", "250 2.1.5 no\r\n"
+	for _, c := range []struct {
+		name  string
+		fed   string
+		most  int
+		times int
+		next  string // what Next says behind that; "": nothing yet
+	}{
+		{"all", strings.Repeat(same, 4), 9, 3, ""},
+		{"at most", strings.Repeat(same, 4), 2, 2, "2.1.5 ok"},
+		{"none wanted", strings.Repeat(same, 4), 0, 0, "2.1.5 ok"},
+		{"another in between", same + same + other + same, 9, 1, "2.1.5 no"},
+		{"another at once", same + other + same, 9, 0, "2.1.5 no"},
+		{"a part of the last", same + same + same[:5], 9, 1, ""},
+		{"nothing", same, 9, 0, ""},
+		{"another one begins the same", same + "250 2.1.5 ok too\r\n", 9, 0, "2.1.5 ok too"},
+		{"behind several lines", "250-2.1.5 ok\r\n" + same + same, 9, 0, "2.1.5 ok"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var d codec.Decoder
+			d.Feed([]byte(c.fed))
+			r, err := d.Next()
+			if r == nil || err != nil {
+				t.Fatal(r, err)
+			}
+			if n := d.Again(c.most); n != c.times {
+				t.Fatalf("%d times, want %d", n, c.times)
+			}
+			if last := string(r.Lines[len(r.Lines)-1]); last != "2.1.5 ok" || r.Code != 250 {
+				t.Errorf("the reply is %d %q then", r.Code, last)
+			}
+			r, err = d.Next()
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case (r != nil) != (c.next != ""), r != nil && string(r.Lines[0]) != c.next:
+				t.Errorf("behind it comes %v, want %q", r, c.next)
+			}
+		})
+	}
+}

@@ -59,14 +59,15 @@ func (f *flight) grow() {
 	f.ring, f.first = ring, 0
 }
 
-// pop forgets the first command. When none like it is left it lets go of whose they were.
-func (f *flight) pop() {
+// pop forgets the first n commands, which are of one entry. When none like them is left it
+// lets go of whose they were.
+func (f *flight) pop(n int) {
 	p := f.head()
-	f.n--
-	if p.n--; p.n > 0 {
-		p.rcpt++
-		p.size -= p.each
-		f.octets -= p.each
+	f.n -= n
+	if p.n -= n; p.n > 0 {
+		p.rcpt += n
+		p.size -= n * p.each
+		f.octets -= n * p.each
 		return
 	}
 	f.octets -= p.size

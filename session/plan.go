@@ -232,16 +232,18 @@ func (s *Session) recipients(tx *Transaction) (sent bool) {
 // appendRcpts appends one RCPT to the output, or as many as there is room for if the table
 // says that one more changes nothing.
 func (s *Session) appendRcpts(tx *Transaction) (n int, buf []byte, err error) {
+	room, octets := s.room()
 	most := 1
 	if s.pipelining() && s.cfg.Table.Fold(s.ahead, fsm.Rcpt) == s.ahead {
-		most = tx.limit - tx.next
+		most = min(tx.limit-tx.next, max(room, 1))
 	}
-	for buf = s.out.buf; n < most; n++ {
+	from := s.out.buf
+	for buf = from; n < most; n++ {
 		next, err := s.appendRcpt(buf, tx, &tx.Envelope.Recipients[tx.next+n])
 		if err != nil && n == 0 {
 			return 0, nil, err
 		}
-		if err != nil || !s.fits(n+1, len(next)-len(s.out.buf)) {
+		if err != nil || len(next)-len(from) > octets && !(n == 0 && s.flight.empty()) {
 			break
 		}
 		buf = next
@@ -304,7 +306,13 @@ func (s *Session) may(cmd fsm.Command, size int) bool {
 // fits reports whether the window has room for n more commands, size octets long together.
 // One there is always room for.
 func (s *Session) fits(n, size int) bool {
-	return s.flight.octets+size <= s.cfg.Window && s.flight.n+n <= owedReplies*max(1, s.cfg.Overlap) || s.flight.empty() && n == 1
+	most, octets := s.room()
+	return n <= most && size <= octets || s.flight.empty() && n == 1
+}
+
+// room returns how many more commands, and octets of them, the window has room for.
+func (s *Session) room() (n, octets int) {
+	return owedReplies*max(1, s.cfg.Overlap) - s.flight.n, s.cfg.Window - s.flight.octets
 }
 
 // send puts a command, which is what buf has more than the output so far, into the

@@ -51,7 +51,7 @@ func (s *Session) reply(r *codec.Reply) {
 	}
 	tx, req, rcpt := head.tx, head.req, head.rcpt
 	if !isPart(cmd) {
-		s.flight.pop()
+		s.flight.pop(1)
 		if tx != nil {
 			tx.owed--
 		}
@@ -87,7 +87,7 @@ func (s *Session) hoped(head *pending, r *codec.Reply) bool {
 		return true
 	}
 	tx := head.tx
-	s.flight.pop()
+	s.flight.pop(1)
 	if tx == nil {
 		return true
 	}
@@ -102,24 +102,25 @@ func (s *Session) hoped(head *pending, r *codec.Reply) bool {
 }
 
 // welcomed takes a 250 to RCPT, for which the machine has moved already, and as many more
-// of the same as have come.
+// of the same as have come: what the first of them means for its recipient the others mean
+// for theirs.
 func (s *Session) welcomed(head *pending, r *codec.Reply) {
-	tx := head.tx
-	for {
-		rcpt := head.rcpt
-		s.flight.pop()
-		tx.owed--
-		s.recipientAnswered(tx, rcpt, true, r)
-		if head.n == 0 || !s.dec.Again() {
-			break
-		}
-		s.stats.Replies++
-		if !s.fire(fsm.On(fsm.Rcpt, fsm.Positive)) {
-			s.noAnswer(codec.NoAnomaly, fsm.Rcpt, r)
-			return
-		}
+	tx, rcpt := head.tx, head.rcpt
+	s.recipientAnswered(tx, rcpt, true, r)
+	more := s.dec.Again(head.n - 1)
+	n := 0
+	for n < more && s.fire(fsm.On(fsm.Rcpt, fsm.Positive)) {
+		n++
 	}
-	if tx.over(s.state) {
+	tx.admitLike(rcpt, n)
+	s.stats.Replies += n
+	tx.owed -= 1 + n
+	s.flight.pop(1 + n)
+	switch {
+	case n < more:
+		s.stats.Replies++
+		s.noAnswer(codec.NoAnomaly, fsm.Rcpt, r)
+	case tx.over(s.state):
 		s.finish(tx)
 	}
 }

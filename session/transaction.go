@@ -242,6 +242,21 @@ func (tx *Transaction) admit(i int) {
 	tx.open++
 }
 
+// admitLike notes the same, by the same reply, of the n recipients behind i; of none of them,
+// if i was not admitted.
+func (tx *Transaction) admitLike(i, n int) {
+	first := tx.outcomes[i]
+	if !first.rcpt {
+		return
+	}
+	others := tx.outcomes[i+1 : i+1+n]
+	for k := range others {
+		others[k] = first
+	}
+	tx.accepted += n
+	tx.open += n
+}
+
 // set decides about recipient i alone, who is not decided yet.
 func (tx *Transaction) set(i int, status Status, reply saved) {
 	o := &tx.outcomes[i]
