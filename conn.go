@@ -54,7 +54,10 @@ type gear struct {
 	owed    int64    // octets of the file that it writes behind
 	file    *os.File
 	taker   io.ReaderFrom
-	written chan written // by it; nil: there was none
+	written chan written  // by it; nil: there was none
+	beside  func()        // what it runs, made once
+	user    *Conn         // for whom
+	reading time.Duration // how long the reader would only go on reading; 0: it has more to do; call.mu guards it
 
 	readArmed  deadline // of nc, as far as is known
 	writeArmed deadline

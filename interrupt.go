@@ -168,17 +168,30 @@ func (c *Conn) setWrite(now, d time.Duration) bool {
 	return true
 }
 
-// nudge has the reader look up: the writer beside is done.
-func (c *Conn) nudge() {
+// nudge has the reader look up: the writer beside is done. If all is well, and the reader would
+// only go on reading, it need not be at once: mostly an answer comes first, and what ends a
+// read without one costs more. Then later is true.
+func (c *Conn) nudge(well bool) (later bool) {
 	c.call.mu.Lock()
 	defer c.call.mu.Unlock()
 	c.call.nudged = true
+	if well && c.gear.reading > 0 && !c.isInterrupted() {
+		c.nc.SetReadDeadline(time.Now().Add(min(c.gear.reading, promptly)))
+		return true
+	}
 	c.nc.SetReadDeadline(longAgo)
+	return false
 }
 
-func (c *Conn) isNudged() bool {
+// promptly is how soon an answer has to come for that.
+const promptly = time.Second
+
+// isNudged reports whether the writer beside is done, and takes note of how long the reader
+// would go on reading, and do nothing else, if it were.
+func (c *Conn) isNudged(reading time.Duration) bool {
 	c.call.mu.Lock()
 	defer c.call.mu.Unlock()
+	c.gear.reading = reading
 	return c.call.nudged
 }
 

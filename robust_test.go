@@ -297,6 +297,53 @@ func TestPatienceIsTheCallers(t *testing.T) {
 	}
 }
 
+// The answer to the end of large content, which another goroutine has written, is waited for
+// as long as the caller says and no longer, and the context counts, sooner and later.
+func TestPatienceBehindLargeContent(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		answer, patience, cancel time.Duration
+		want                     error
+		took                     time.Duration
+	}{
+		{answer: 200 * ms, patience: time.Minute, took: 200 * ms},
+		{answer: 5000 * ms, patience: time.Minute, took: 5000 * ms},
+		{answer: 5000 * ms, patience: 300 * ms, want: parley.ErrTimeout, took: 300 * ms},
+		{answer: 5000 * ms, patience: 1000 * ms, want: parley.ErrTimeout, took: 1000 * ms},
+		{answer: 5000 * ms, patience: 3000 * ms, want: parley.ErrTimeout, took: 3000 * ms},
+		{answer: 5000 * ms, patience: time.Minute, cancel: 700 * ms, want: parley.ErrCanceled, took: 700 * ms},
+		{answer: 5000 * ms, patience: time.Minute, cancel: 1700 * ms, want: parley.ErrCanceled, took: 1700 * ms},
+	} {
+		bubble(t, func(t *testing.T) {
+			conn, err := parley.Dial(t.Context(), &parley.Endpoint{
+				Address: "mx.example:25", Dialer: dialFunc(func() net.Conn { return tarrying(".", c.answer) }),
+				Patience: func(fsm.Command) time.Duration { return c.patience },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer time.Sleep(c.answer) // virtual: until the server is done too
+			defer conn.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.cancel > 0 {
+				time.AfterFunc(c.cancel, cancel)
+			}
+			tx := transaction(t, "a@x.example", "b@y.example")
+			tx.Content = bigLines(1 << 20)
+			begun := time.Now()
+			err = conn.Send(ctx, tx, nil)
+			status := parley.Accepted
+			if c.want != nil {
+				status = parley.Unknown
+			}
+			if took := time.Since(begun); !errors.Is(err, c.want) || took != c.took || tx.Status(0) != status {
+				t.Errorf("%+v: %v after %v: %v", c, tx.Status(0), took, err)
+			}
+		})
+	}
+}
+
 // tarrying is a connection to a server that takes its time over one verb.
 func tarrying(slow string, by time.Duration) net.Conn {
 	client, server := mem.Pipe(mem.Options{})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-mail/parley/message"
+	"github.com/parley-mail/parley/session"
 	"github.com/parley-mail/parley/transport"
 )
 
@@ -224,12 +225,16 @@ func (c *Conn) writeBeside(ctx context.Context) {
 	if c.written == nil {
 		c.written = make(chan written, 1)
 	}
-	c.aside, c.owed = out, owed
-	go c.writeAside()
+	if c.beside == nil {
+		g := c.gear
+		g.beside = func() { g.user.writeAside() }
+	}
+	c.user, c.aside, c.owed = c, out, owed
+	go c.beside()
 	c.readArmed = deadline{}
 	var rerr error
 	for rerr == nil && !c.session.State().Over() {
-		if c.isNudged() {
+		if c.isNudged(c.readingOn()) {
 			break
 		}
 		c.armRead(whileWriting)
@@ -239,7 +244,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 		c.halt() // nobody listens any more
 	}
 	w := <-c.written
-	c.aside = nil
+	c.user, c.aside = nil, nil
 	c.reunited()
 	c.session.Wrote(w.n)
 	switch {
@@ -250,11 +255,23 @@ func (c *Conn) writeBeside(ctx context.Context) {
 		c.writeFailed(ctx, w.err)
 	case rerr != nil && !timedOut(rerr):
 		c.lost(ctx, rerr)
+	case w.later && rerr != nil:
+		c.await(ctx, w.at+c.readingOn(), rerr)
 	default:
 		if cause := c.stopped(ctx); cause != nil {
 			c.session.Abort(cause)
 		}
 	}
+}
+
+// readingOn returns how long an answer would be waited for, and nothing else be done, if all that
+// was given to be written were; 0: there would be more to do.
+func (c *Conn) readingOn() time.Duration {
+	if c.session.Wants()&^session.WantWrite != session.WantRead || c.session.Queued() {
+		return 0
+	}
+	cmd, _ := c.session.Awaited()
+	return c.patience(cmd)
 }
 
 // writeAside is what the goroutine beside does.
@@ -266,7 +283,8 @@ func (c *Conn) writeAside() {
 		n, w.missing, w.err = c.writeFile(c.owed)
 		w.n += n
 	}
-	c.nudge()
+	w.at = clock()
+	w.later = c.nudge(w.err == nil && w.missing == nil)
 	c.written <- w
 }
 
@@ -300,6 +318,8 @@ type written struct {
 	n       int64
 	err     error
 	missing error // what the session promised to the server cannot be had
+	at      time.Duration
+	later   bool // the reader was not stopped at once
 }
 
 // whileWriting is how long a read may take beside a write. The write has a deadline of

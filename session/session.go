@@ -307,6 +307,9 @@ func (s *Session) Wrote(n int64) {
 	s.out.advance(n)
 }
 
+// Queued reports whether something waits to be written that Output has not given yet.
+func (s *Session) Queued() bool { return s.out.queued > s.out.given }
+
 // Wants says what to do next.
 func (s *Session) Wants() Want {
 	if s.state.Over() {
