@@ -40,7 +40,7 @@ Exit codes: 0 all verdicts as expected, 1 at least one finding, 2 usage or confi
 		return conformUsage(cmd, fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help"))
 	})
 	for _, sub := range []func() *cobra.Command{
-		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor, newConformServer, newConformServe, newConformRecord,
+		newConformList, newConformRun, newConformReport, newConformExplain, newConformFmt, newConformNew, newConformCoverage, newConformMutants, newConformWalk, newConformImport, newConformDoctor, newConformServer, newConformServe, newConformRecord, newConformReplay,
 	} {
 		c := sub()
 		run := c.RunE

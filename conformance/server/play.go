@@ -165,8 +165,13 @@ func (p *play) gather(s *step) {
 
 // content returns a file with its dots stuffed and the end of content.
 func (p *play) content(name string) []byte {
-	text := strings.ReplaceAll("\r\n"+string(p.fill(p.c.files[name])), "\r\n.", "\r\n..")
-	return []byte(text[2:] + ".\r\n")
+	return append(stuffed(p.fill(p.c.files[name])), ".\r\n"...)
+}
+
+// stuffed returns text with its dots stuffed (RFC 5321 §4.5.2).
+func stuffed(text []byte) []byte {
+	lines := "\r\n" + string(text)
+	return []byte(strings.ReplaceAll(lines, "\r\n.", "\r\n..")[len("\r\n"):])
 }
 
 // flush writes what was gathered, whole or as the variant has it.
