@@ -15,8 +15,11 @@ import (
 //
 // A word that decodes to control characters is left encoded. Errors are
 // *AddressError.
-func ParseAddressList(s string) (AddressList, error) {
-	p := listParser{in: s}
+func ParseAddressList(s string) (AddressList, error) { return parseList(s, "") }
+
+// parseList is ParseAddressList for a place where a local part alone is of the domain home.
+func parseList(s, home string) (AddressList, error) {
+	p := listParser{in: s, home: home}
 	if len(s) > maxList {
 		return nil, p.fail(maxList, "over 1 MiB")
 	}
@@ -61,6 +64,7 @@ func ParseAddress(s string) (Address, error) {
 // listParser walks in; the first error sticks.
 type listParser struct {
 	in      string
+	home    string // the domain of a local part alone; "": it must be postmaster
 	pos     int
 	comment string // the last comment skipped, for mailboxes without name
 	err     error
@@ -174,8 +178,8 @@ func (p *listParser) route() {
 	}
 }
 
-// addrSpec reads the rest of an addr-spec whose local part is words. Behind a lone
-// local part, which only postmaster can be, one of the octets in ends must follow.
+// addrSpec reads the rest of an addr-spec whose local part is words. Behind a local part
+// alone one of the octets in ends must follow.
 func (p *listParser) addrSpec(words []word, ends string) Path {
 	start := p.pos
 	var local strings.Builder
@@ -196,7 +200,7 @@ func (p *listParser) addrSpec(words []word, ends string) Path {
 	if p.err != nil {
 		return Path{}
 	}
-	domain := ""
+	domain := p.home
 	switch c := p.peek(); {
 	case c == '@':
 		p.pos++

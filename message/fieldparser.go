@@ -126,7 +126,7 @@ func checkRawHeaders(s string) ([]byte, error) {
 // included, each once. Of a message that was sent again, the Resent- fields count instead
 // (RFC 5322 §3.6.6).
 func EnvelopeOf(fields []HeaderField) (Envelope, error) {
-	m, err := AddressesOf(fields)
+	m, err := AddressesOf(fields, "")
 	if err != nil {
 		return Envelope{}, err
 	}
@@ -134,8 +134,9 @@ func EnvelopeOf(fields []HeaderField) (Envelope, error) {
 }
 
 // AddressesOf returns a Message with nothing but the From, Sender, To, Cc and Bcc of a header,
-// for an envelope that is not quite the one of [EnvelopeOf]. Any of them may be missing.
-func AddressesOf(fields []HeaderField) (*Message, error) {
+// for an envelope that is not quite the one of [EnvelopeOf]. Any of them may be missing. A
+// mailbox without a domain is of the domain home; "": it must be postmaster.
+func AddressesOf(fields []HeaderField, home string) (*Message, error) {
 	prefix := ""
 	for _, f := range fields {
 		if len(f.Name) > len(resent) && strings.EqualFold(f.Name[:len(resent)], resent) {
@@ -158,7 +159,7 @@ func AddressesOf(fields []HeaderField) (*Message, error) {
 		default:
 			continue
 		}
-		l, err := ParseAddressList(f.Value)
+		l, err := parseList(f.Value, home)
 		if err != nil {
 			return nil, &HeaderError{Field: clipAt(f.Name, 0), Offset: -1, Rule: "no address list (RFC 5322 §3.4)", Err: err}
 		}

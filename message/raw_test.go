@@ -190,13 +190,14 @@ func TestAddressesOf(t *testing.T) {
 		"From: a@b\n":                      "from [a@b] sender <> to  cc  bcc ",
 		"Bcc: g@h\nCc: c@d\nSender: s@t\n": "from [] sender s@t to  cc c@d bcc g@h",
 		"To: G: e@f;\nResent-To: t@u\n":    "from [] sender <> to t@u cc  bcc ",
-		"To: undisclosed-recipients:;\n":   "from [] sender <> to undisclosed-recipients: ; cc  bcc ",
+		"From: root (Cron)\nTo: G: bob, \"a b\";, e@f\nCc: <postmaster>\n": `from [Cron <root@home.example>] sender <> to G: bob@home.example, "a b"@home.example;, e@f cc postmaster@home.example bcc `,
+		"To: undisclosed-recipients:;\n":                                   "from [] sender <> to undisclosed-recipients: ; cc  bcc ",
 	} {
 		fields, err := message.ParseFields(head)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := message.AddressesOf(fields)
+		m, err := message.AddressesOf(fields, "home.example")
 		if err != nil {
 			t.Errorf("%q: %v", head, err)
 			continue

@@ -58,7 +58,7 @@ Other options that sendmail has for the sending of mail are let pass: -B, -G, -m
 	}
 	f.serverFlags.add(cmd)
 	f.messageFlags.add(cmd)
-	cmd.Flags().StringVar(&f.domain, "domain", "", "the domain of recipients and of a sender named without one")
+	cmd.Flags().StringVar(&f.domain, "domain", "", "the domain of recipients named without one, and of a sender, who has the name of this machine otherwise")
 	for _, name := range slices.Concat(composing, []string{"importance", "priority", "sensitivity", "reply-to"}) {
 		_ = cmd.Flags().MarkHidden(name) // an account may have them, and this composes nothing
 	}
@@ -247,18 +247,19 @@ func (f *sendmailFlags) envelope(cmd *cobra.Command, fields []mail.HeaderField) 
 		return usage("sendmail: no recipient is given: name them, or use -t")
 	}
 	sender := f.reversePath(cmd)
-	fields = slices.DeleteFunc(fields, func(field mail.HeaderField) bool {
-		switch strings.TrimPrefix(strings.ToLower(field.Name), "resent-") {
-		case "from", "sender":
-			return sender != ""
-		case "to", "cc", "bcc":
-			return !f.fromHeader
+	named := &mail.Message{AllowEmptyTo: true}
+	if f.fromHeader {
+		var err error
+		if named, err = mail.AddressesOf(without(fields, "from", "sender"), f.domain); err != nil {
+			return err
 		}
-		return false
-	})
-	named, err := mail.AddressesOf(fields)
-	if err != nil {
-		return err
+	}
+	if sender == "" {
+		authors, err := mail.AddressesOf(without(fields, "to", "cc", "bcc"), f.home())
+		if err != nil {
+			return err
+		}
+		named.From, named.Sender = authors.From, authors.Sender
 	}
 	for _, r := range f.recipients {
 		list, err := mail.ParseAddressList(f.qualified(r))
@@ -289,18 +290,35 @@ func (f *sendmailFlags) envelope(cmd *cobra.Command, fields []mail.HeaderField) 
 	return cmd.Flags().Set("from", envelope.ReversePath.String())
 }
 
+// without returns the fields but for those of the names, sent again or not.
+func without(fields []mail.HeaderField, names ...string) []mail.HeaderField {
+	return slices.DeleteFunc(slices.Clone(fields), func(field mail.HeaderField) bool {
+		return slices.Contains(names, strings.TrimPrefix(strings.ToLower(field.Name), "resent-"))
+	})
+}
+
 // login is who runs this.
 func (f *sendmailFlags) login() string {
 	name := "nobody"
 	if u, err := user.Current(); err == nil {
 		name = u.Username[strings.LastIndexByte(u.Username, '\\')+1:]
 	}
-	if f.domain == "" {
-		if host, err := os.Hostname(); err == nil {
-			return name + "@" + host
-		}
+	if home := f.home(); home != "" {
+		return name + "@" + home
 	}
-	return f.qualified(name)
+	return name
+}
+
+// home is the domain of a sender who is named without one; "" if this machine has no name.
+func (f *sendmailFlags) home() string {
+	if f.domain != "" {
+		return f.domain
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // qualified is an address with a domain, if there is one to add.
