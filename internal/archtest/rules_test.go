@@ -24,6 +24,7 @@ var ours = []row{
 	{"session", "events", "publishes to a Sink that it is given"},
 
 	{"transport/...", "transport", "proxies, engines and test links are Conns and Dialers"},
+	{"transport/record", "internal/escape", "how transcripts write octets"},
 	{"transport/internal/tlstest", "transport/mem", "its servers are in memory"},
 
 	{"queue/...", "message", "what is kept"},
@@ -51,11 +52,13 @@ var ours = []row{
 	{"conformance/...", ".", "the live runner drives the whole client"},
 	{"conformance/...", "internal/certs", "scenarios with STARTTLS"},
 	{"conformance/...", "conformance/...", "parts of one tree"},
+	{"conformance/smtpt", "internal/escape", "how transcripts write octets"},
 	{"conformance/server", "internal/sink", "the mailbox that a server under test delivers to"},
 
 	{"auth/gssapi", "auth", "a mechanism in a module of its own"},
 
 	{"internal/gen", "fsm", "everything is generated from the table"},
+	{"internal/smtptest", "internal/escape", "the scripts write octets as transcripts do"},
 	{"internal/smtptest", "internal/certs", "the scripted peer's certificates"},
 	{"internal/smtptest", "internal/sink", "the scripted peer may be the sink"},
 	{"internal/smtptest", "transport/...", "in-memory links"},

@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/parley-mail/parley/internal/escape"
 )
 
 // Script is a dialogue.
@@ -99,7 +101,7 @@ func (st *step) parse(source string) error {
 		st.kind = kindTLS
 		return nil
 	}
-	octets, err := unescape(text)
+	octets, _, err := escape.Octets(text)
 	if err != nil {
 		return err
 	}
@@ -109,46 +111,6 @@ func (st *step) parse(source string) error {
 		st.octets = append(octets[:len(octets):len(octets)], "\r\n"...)
 	}
 	return err
-}
-
-// unescape resolves the escapes of a script.
-func unescape(s string) ([]byte, error) {
-	var out []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			out = append(out, s[i])
-			continue
-		}
-		i++
-		if i == len(s) {
-			return nil, fmt.Errorf("escape without end")
-		}
-		switch s[i] {
-		case 'r':
-			out = append(out, '\r')
-		case 'n':
-			out = append(out, '\n')
-		case 't':
-			out = append(out, '\t')
-		case '0':
-			out = append(out, 0)
-		case '\\':
-			out = append(out, '\\')
-		case 'x':
-			var c byte
-			if i+2 >= len(s) {
-				return nil, fmt.Errorf("escape without end")
-			}
-			if _, err := fmt.Sscanf(s[i+1:i+3], "%02x", &c); err != nil {
-				return nil, fmt.Errorf("escape \\x: %w", err)
-			}
-			out = append(out, c)
-			i += 2
-		default:
-			return nil, fmt.Errorf("unknown escape \\%c", s[i])
-		}
-	}
-	return out, nil
 }
 
 // pattern makes the expression for a whole expected text. Octets are matched one by

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parley-mail/parley/internal/escape"
 )
 
 // Transcript writes frames down in the transcript format (.smtpt, version 1):
@@ -135,9 +137,9 @@ func (w *writer) endServerLine(more bool) {
 		head += "[" + strings.Join(attrs, " ") + "]"
 	}
 	if crlf {
-		w.line(head + ": " + escape(text, false))
+		w.line(head + ": " + escape.Text(text, false))
 	} else {
-		w.line("S| " + escape(w.serverLine, false))
+		w.line("S| " + escape.Text(w.serverLine, false))
 	}
 	w.serverLine, w.splits = w.serverLine[:0], nil
 	if final {
@@ -294,9 +296,9 @@ func (w *writer) endClientLine() string {
 		w.owed = append(w.owed, owedOther)
 	}
 	if !crlf {
-		return "C| " + escape(line, true)
+		return "C| " + escape.Text(line, true)
 	}
-	return "C: " + escape(text, true)
+	return "C: " + escape.Text(text, true)
 }
 
 // isMechanism holds a mechanism's name to RFC 4422 §3.1.
@@ -321,7 +323,7 @@ func (w *writer) flushServer() {
 	if code, _ := replyCode(w.serverLine); code == 334 {
 		w.serverLine = []byte("334 ")
 	}
-	w.line("S| " + escape(w.serverLine, false))
+	w.line("S| " + escape.Text(w.serverLine, false))
 	w.serverLine, w.splits = nil, nil
 }
 
@@ -337,29 +339,4 @@ func (w *writer) flushClient() {
 	}
 	w.line(fmt.Sprintf("# a line of the client breaks off after %d octets", len(w.clientLine)))
 	w.clientLine = w.clientLine[:0]
-}
-
-// escape writes octets in ASCII with the escapes of the format. In patterns the
-// braces are escaped too.
-func escape(p []byte, pattern bool) string {
-	var b strings.Builder
-	for _, c := range p {
-		switch {
-		case c == '\\':
-			b.WriteString(`\\`)
-		case c == '\r':
-			b.WriteString(`\r`)
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c == '\t':
-			b.WriteString(`\t`)
-		case c == 0:
-			b.WriteString(`\0`)
-		case c < 0x20 || c >= 0x7f || pattern && (c == '{' || c == '}'):
-			fmt.Fprintf(&b, `\x%02x`, c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
