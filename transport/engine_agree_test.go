@@ -37,6 +37,8 @@ func TestBothSidesAgree(t *testing.T) {
 					t.Errorf("verified %v by %v, problem %v, chains %v", s.Verified, s.Trust, s.Problem, s.VerifiedChains)
 				}
 				sameBindings(t, s, cs)
+				l.Close()
+				sameBindings(t, s, cs) // they can be had afterwards too
 			})
 		}
 	})

@@ -80,11 +80,19 @@ func (t Trust) String() string {
 // Verified reports whether the reason identifies the peer.
 func (t Trust) Verified() bool { return t == TrustPin || t == TrustChain || t == TrustCaller }
 
-// bindings are the channel bindings, taken when the handshake was done.
+// bindings are what channel bindings are made of, when somebody asks for one.
 type bindings struct {
-	exporter    []byte
-	exporterErr error
-	unique      []byte
+	export func(label string, context []byte, length int) ([]byte, error)
+	unique []byte
+}
+
+// exporter returns the binding of RFC 9266. A nil context and an empty one differ in TLS 1.2;
+// peers use nil.
+func (b *bindings) exporter() ([]byte, error) {
+	if b.export == nil {
+		return nil, nil
+	}
+	return b.export("EXPORTER-Channel-Binding", nil, 32)
 }
 
 // Names of channel bindings.
@@ -113,20 +121,22 @@ func (s Security) ChannelBinding(kind string) ([]byte, error) {
 	}
 	switch kind {
 	case BindingExporter:
-		if b.exporterErr != nil {
-			return no(b.exporterErr.Error())
-		}
-		if len(b.exporter) == 0 {
+		data, err := b.exporter()
+		switch {
+		case err != nil:
+			return no(err.Error())
+		case len(data) == 0:
 			return no("not known")
 		}
-		return append([]byte(nil), b.exporter...), nil
+		return data, nil
 	case BindingUnique:
-		switch {
-		case s.Version >= tls.VersionTLS13:
+		if s.Version >= tls.VersionTLS13 {
 			return no("not defined for TLS 1.3")
-		case len(b.exporter) == 0:
+		}
+		if data, _ := b.exporter(); len(data) == 0 {
 			return no("no extended master secret")
-		case len(b.unique) == 0:
+		}
+		if len(b.unique) == 0 {
 			return no("not known")
 		}
 		return append([]byte(nil), b.unique...), nil
@@ -139,19 +149,25 @@ func (s Security) ChannelBinding(kind string) ([]byte, error) {
 	return no("unknown kind")
 }
 
-// Bind takes the channel bindings of a finished handshake: export is the
-// exporter of RFC 5705 or RFC 8446 §7.5, unique the first Finished message or
-// nil. It is for TLS engines.
+// Bind says what the channel bindings of a finished handshake are made of: export is the
+// exporter of RFC 5705 or RFC 8446 §7.5, which is kept and asked when a binding is wanted,
+// unique the first Finished message or nil. It is for TLS engines.
 func (s *Security) Bind(export func(label string, context []byte, length int) ([]byte, error), unique []byte) {
-	b := &bindings{unique: append([]byte(nil), unique...)}
-	// A nil context and an empty one differ in TLS 1.2; peers use nil.
-	b.exporter, b.exporterErr = export("EXPORTER-Channel-Binding", nil, 32)
-	s.bindings = b
+	s.bindings = &bindings{export: export, unique: append([]byte(nil), unique...)}
 }
 
 // SecurityOf describes a link secured by crypto/tls, whose handshake must be
 // done. It counts as verified if crypto/tls verified it.
 func SecurityOf(cs tls.ConnectionState) Security {
+	s := describe(&cs)
+	if s.Secure {
+		s.Bind(cs.ExportKeyingMaterial, cs.TLSUnique)
+	}
+	return s
+}
+
+// describe is SecurityOf without the bindings.
+func describe(cs *tls.ConnectionState) Security {
 	s := Security{
 		Secure:           cs.HandshakeComplete,
 		Version:          cs.Version,
@@ -165,9 +181,6 @@ func SecurityOf(cs tls.ConnectionState) Security {
 	}
 	if len(cs.VerifiedChains) > 0 {
 		s.Verified, s.Trust = true, TrustChain
-	}
-	if s.Secure {
-		s.Bind(cs.ExportKeyingMaterial, cs.TLSUnique)
 	}
 	return s
 }

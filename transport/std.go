@@ -33,7 +33,13 @@ func (Std) Client(ctx context.Context, nc net.Conn, c *TLSConfig) (net.Conn, Sec
 	if err != nil {
 		return nil, Security{}, h.Fail(err)
 	}
-	s, err := h.Done(SecurityOf(conn.ConnectionState()))
+	cs := conn.ConnectionState()
+	s := describe(&cs)
+	s.Bind(func(label string, context []byte, length int) ([]byte, error) {
+		cs := conn.ConnectionState() // kept by the connection, not once more by this
+		return cs.ExportKeyingMaterial(label, context, length)
+	}, cs.TLSUnique)
+	s, err = h.Done(s)
 	if err != nil {
 		return nil, Security{}, err
 	}

@@ -81,7 +81,7 @@ func (e Engine) Client(ctx context.Context, nc net.Conn, c *transport.TLSConfig)
 		return fail(h.Fail(err))
 	}
 	h.Wire.Guard(maxUselessRecords)
-	s, err := h.Done(security(conn.ConnectionState()))
+	s, err := h.Done(security(conn))
 	if err != nil {
 		return fail(err)
 	}
@@ -215,7 +215,8 @@ func schemes[To, From ~uint16](in []From) []To {
 	return out
 }
 
-func security(cs utls.ConnectionState) transport.Security {
+func security(conn *utls.UConn) transport.Security {
+	cs := conn.ConnectionState()
 	s := transport.Security{
 		Version:          cs.Version,
 		CipherSuite:      cs.CipherSuite,
@@ -223,7 +224,10 @@ func security(cs utls.ConnectionState) transport.Security {
 		Resumed:          cs.DidResume,
 		PeerCertificates: cs.PeerCertificates,
 	}
-	s.Bind(cs.ExportKeyingMaterial, cs.TLSUnique)
+	s.Bind(func(label string, context []byte, length int) ([]byte, error) {
+		cs := conn.ConnectionState() // kept by the connection, not once more by this
+		return cs.ExportKeyingMaterial(label, context, length)
+	}, cs.TLSUnique)
 	return s
 }
 
