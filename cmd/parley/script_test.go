@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"sink": sinkCommand, "recorder": recorderCommand, "said": saidCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand, "expand": expandCommand, "lines": linesCommand,
+			"sink": sinkCommand, "server": serverCommand, "said": saidCommand, "peer": peerCommand, "exits": exitsCommand, "interrupt": interruptCommand, "certificate": certificateCommand, "same": sameCommand, "catbox": catboxCommand, "longline": longlineCommand, "expand": expandCommand, "lines": linesCommand,
 		},
 	})
 }
@@ -40,14 +40,12 @@ func TestScripts(t *testing.T) {
 // sink NAME [flags]: starts "parley sink" and sets NAME, and NAME_TLS, to its addresses.
 func sinkCommand(ts *testscript.TestScript, _ bool, args []string) { listens(ts, args, "sink") }
 
-// recorder NAME [flags]: starts "parley conform record" and sets NAME to its address.
-func recorderCommand(ts *testscript.TestScript, _ bool, args []string) {
-	listens(ts, args, "conform", "record")
-}
+// server NAME COMMAND...: starts that command of parley and sets NAME to its address.
+func serverCommand(ts *testscript.TestScript, _ bool, args []string) { listens(ts, args) }
 
 // listens starts a command that says where it listens.
 func listens(ts *testscript.TestScript, args []string, command ...string) {
-	cmd := exec.Command("parley", slices.Concat(command, []string{"--listen", "127.0.0.1:0"}, args[1:])...)
+	cmd := exec.Command("parley", slices.Concat(command, args[1:], []string{"--listen", "127.0.0.1:0"})...)
 	cmd.Path = binary(ts)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=parley", "PATH="+ts.Getenv("PATH"), "HOME="+ts.Getenv("HOME"))

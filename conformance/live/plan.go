@@ -100,6 +100,27 @@ func compile(c *conformance.Case) (*plan, string) {
 	if slices.ContainsFunc(errand.To, func(to string) bool { return strings.Contains(to, ",") }) {
 		return nil, "a comma in an address cannot be handed over in a list"
 	}
+	return answersTo(errand, c)
+}
+
+// recording returns the plan of a script that does not say what the client was asked to do, as
+// one that was recorded does not: it may do anything.
+func recording(c *conformance.Case) (*plan, string) {
+	e := &conformance.Errand{TLS: "none", Plaintext: true}
+	smtpt.Walk(c.Script.Steps, func(s *smtpt.Step) {
+		e.LMTP = e.LMTP || s.Kind == smtpt.Client && strings.HasPrefix(strings.ToUpper(s.Text), "LHLO")
+	})
+	return answersTo(e, c)
+}
+
+// asks reports whether the script says what the client is asked to do.
+func asks(c *conformance.Case) (does bool) {
+	smtpt.Walk(c.Script.Steps, func(s *smtpt.Step) { does = does || s.Kind == smtpt.Call })
+	return does
+}
+
+// answersTo returns what a client with that errand is answered, or why it cannot be.
+func answersTo(errand *conformance.Errand, c *conformance.Case) (*plan, string) {
 	m := &compiler{plan: &plan{errand: errand}, current: -1}
 	m.steps(c.Script.Steps)
 	switch p := m.plan; {

@@ -13,7 +13,7 @@ import (
 // Server is the server of a case for whoever connects. It knows nothing of what a client
 // makes of it.
 type Server struct {
-	Case  *conformance.Case
+	Case  *conformance.Case      // it need not say what the client is asked to do
 	CA    string                 // the authority of its certificate is written to this file; "": it is not
 	Line  func(conformance.Line) // called for each line of a dialogue
 	Ended func([]Finding)        // called when a connection has ended, with what a bystander saw
@@ -28,7 +28,11 @@ type Finding struct {
 
 // Serve takes connections until the listener is closed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	plan, reason := compile(s.Case)
+	from := compile
+	if !asks(s.Case) {
+		from = recording
+	}
+	plan, reason := from(s.Case)
 	switch {
 	case reason != "":
 		return errors.New(reason)
