@@ -255,7 +255,7 @@ func (c *Conn) writeBeside(ctx context.Context) {
 		c.writeFailed(ctx, w.err)
 	case rerr != nil && !timedOut(rerr):
 		c.lost(ctx, rerr)
-	case w.later && rerr != nil:
+	case w.later && rerr != nil && c.readingOn() > 0:
 		c.await(ctx, w.at+c.readingOn(), rerr)
 	default:
 		if cause := c.stopped(ctx); cause != nil {
