@@ -49,7 +49,8 @@ is that client's own. In W6 every client verifies the server's certificate; Parl
 again the signatures of a chain that it has verified before.
 
 Every client runs once a round, in a new order each time; ratios are taken inside a round, and
-what stands here is the median of the rounds. Ratios and processor time are to be trusted;
+what stands here is the median of the rounds. Runs of W1 and W2 are four times as long as the others,
+since the limit is a tenth faster in the first tenths of a second. Ratios and processor time are to be trusted;
 messages a second say more about the machine. Placement is the largest effect of all, so that
 programs are pinned as each table says. These are loopback figures: servers that keep mail wait for disks, and
 what carries over to them is the round trips.
