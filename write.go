@@ -255,8 +255,8 @@ func (c *Conn) writeBeside(ctx context.Context) {
 		c.writeFailed(ctx, w.err)
 	case rerr != nil && !timedOut(rerr):
 		c.lost(ctx, rerr)
-	case w.later && rerr != nil && c.readingOn() > 0:
-		c.await(ctx, w.at+c.readingOn(), rerr)
+	case w.later && rerr != nil:
+		c.await(ctx, w.at+c.reading, rerr)
 	default:
 		if cause := c.stopped(ctx); cause != nil {
 			c.session.Abort(cause)

@@ -37,12 +37,11 @@ cannot be said, 3 the server cannot be reached.`,
   parley conform replay recorded/session-1.smtpt --as server --listen 127.0.0.1:2525 --once`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.as == "server" {
-				var f caseFlags
-				cases, _, err := f.pick(args)
+				c, err := conformance.LoadFile(args[0])
 				if err != nil {
 					return err
 				}
-				return serveCase(cmd, cases[0], r.listen, "", r.once)
+				return serveCase(cmd, c, r.listen, "", r.once)
 			}
 			return r.client(cmd, args[0])
 		},

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -27,7 +26,7 @@ func Recorded(script *smtpt.Script) (*Check, error) {
 		r.add(step{kind: link, text: "close"}) // or else QUIT would be said at the end
 	}
 	if err == nil && r.said.Buffered() > 0 {
-		err = r.noReply(smtpt.Pos{Line: 1, Col: 1})
+		err = r.noReply()
 	}
 	if err != nil {
 		return nil, err
@@ -48,6 +47,7 @@ type recorded struct {
 	script *smtpt.Script
 	c      *Check
 	said   codec.Decoder // what the server says
+	at     smtpt.Pos     // where it spoke last
 	chunk  int           // how long the content is that comes next; -1: up to its dot
 	quit   bool          // the last that the client says is QUIT
 }
@@ -71,7 +71,7 @@ func (r *recorded) read(steps []smtpt.Step) error {
 		case smtpt.Conn:
 			err = r.link(s)
 		case smtpt.TLS:
-			r.add(step{kind: handshake, at: s.Pos})
+			err = r.handshake(s)
 		case smtpt.Alt, smtpt.Proxy:
 			err = r.c.wrong(s.Pos, "this cannot be replayed as a client: it is not one thing that was said")
 		}
@@ -89,9 +89,10 @@ func (r *recorded) add(s step) {
 
 // server demands the replies that are whole now.
 func (r *recorded) server(s *smtpt.Step) error {
+	r.at = s.Pos
 	octets, ok := s.Pattern.Fill(func(string) (string, bool) { return "", false })
 	if !ok || s.Has("fill") {
-		return r.noReply(s.Pos)
+		return r.noReply()
 	}
 	times := 1
 	if n, ok := s.Get("rep"); ok {
@@ -102,7 +103,7 @@ func (r *recorded) server(s *smtpt.Step) error {
 		reply, err := r.said.Next()
 		switch {
 		case err != nil:
-			return r.noReply(s.Pos)
+			return r.noReply()
 		case reply == nil:
 			return nil
 		}
@@ -118,14 +119,23 @@ func (r *recorded) server(s *smtpt.Step) error {
 	}
 }
 
-func (r *recorded) noReply(at smtpt.Pos) error {
-	return r.c.wrong(at, "this cannot be replayed as a client: what the server says is no reply, and no server is asked to say that again")
+func (r *recorded) noReply() error {
+	return r.c.wrong(r.at, "this cannot be replayed as a client: what the server says is no reply, and no server is asked to say that again")
+}
+
+// handshake begins TLS, if it is one that a server is to succeed in.
+func (r *recorded) handshake(s *smtpt.Step) error {
+	if word := s.Attrs[0].Key; word != "server" {
+		return r.c.wrong(s.Pos, "this cannot be replayed as a client: TLS: %s is nothing that a server can be asked for", word)
+	}
+	r.add(step{kind: handshake, at: s.Pos})
+	return nil
 }
 
 // client says what stands there, if all of it does.
 func (r *recorded) client(s *smtpt.Step) error {
 	if r.said.Buffered() > 0 {
-		return r.noReply(s.Pos)
+		return r.noReply()
 	}
 	octets, ok := s.Pattern.Fill(func(name string) (string, bool) { return "{" + name + "}", name == "name" })
 	if !ok {
@@ -201,7 +211,7 @@ func (r *recorded) link(s *smtpt.Step) error {
 	case "fin", "rst", "halfclose":
 		r.add(step{kind: link, at: s.Pos, text: "eof"})
 	default:
-		return r.c.wrong(s.Pos, "this cannot be replayed as a client: %s is nothing that a server can be asked for", fmt.Sprintf("%q", word))
+		return r.c.wrong(s.Pos, "this cannot be replayed as a client: X: %s is nothing that a server can be asked for", word)
 	}
 	return nil
 }

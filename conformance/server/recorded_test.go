@@ -123,7 +123,9 @@ func TestRecordedCannotBeSaid(t *testing.T) {
 		"S: 220 a\nC: BDAT x\nS: 501 a\n":                             2,
 		"S: 220 a\nC: BDAT 3 LAST\nC<< @b\nS: 250 a\n-- b --\nlong\n": 3,
 		"S| junk\\r\\n\nC: QUIT\n":                                    1,
-		"S| 220\nC: QUIT\n":                                           2,
+		"S| 220\nC: QUIT\n":                                           1,
+		"S: 220 a\nC: NOOP\nS| 250\n":                                 3,
+		"S: 220 a\nTLS: fail\n":                                       2,
 		"S: 220 a\nX: stall\n":                                        2,
 		"S: 220 a\nalt {\nC: QUIT\n} or {\nC: NOOP\n}\n":              2,
 	} {
